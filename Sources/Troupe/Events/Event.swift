@@ -1,0 +1,99 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// Something that has happened on a node and that an operator may want to know.
+///
+/// Events name processes and types; they never carry what users' messages contain.
+@nonexhaustive
+public enum Event: Sendable {
+    /// A process was started; its behaviour is the type of its server, or `closure`.
+    case spawned(Pid, behaviour: String)
+    /// A process has ended.
+    case exited(Pid, reason: ExitReason)
+    /// A process has ended with a reason that is not clean.
+    case crashed(CrashReport)
+    /// A message was dropped because a mailbox was full.
+    case messageDropped(Pid, policy: OverflowPolicy, droppedSoFar: UInt64)
+    /// A server got a message that its `handleInfo` does not handle.
+    case unhandledMessage(Pid, behaviour: String, type: String)
+    /// A timer's message found no receiver.
+    case undelivered(SendFailure, type: String)
+    /// A node that stops had to kill this process, because it did not end within the grace period.
+    case killedAtStop(Pid, behaviour: String)
+    /// A process did not even end after a kill: one of its callbacks does not return. The node has
+    /// stopped without it.
+    case abandonedAtStop(Pid, behaviour: String)
+
+    /// The kind of the event.
+    public var kind: EventKind {
+        switch self {
+        case .spawned: .spawned
+        case .exited: .exited
+        case .crashed: .crashed
+        case .messageDropped: .messageDropped
+        case .unhandledMessage: .unhandledMessage
+        case .undelivered: .undelivered
+        case .killedAtStop: .killedAtStop
+        case .abandonedAtStop: .abandonedAtStop
+        }
+    }
+}
+
+/// Kinds of events, as a set: what a sink wants to be told. Others cost nothing.
+public struct EventKind: OptionSet, Sendable, Hashable {
+    /// One bit per kind.
+    public let rawValue: UInt32
+
+    /// Makes a set of kinds from its bits.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Processes that start.
+    public static let spawned = EventKind(rawValue: 1 << 0)
+    /// Processes that end.
+    public static let exited = EventKind(rawValue: 1 << 1)
+    /// Processes that crash.
+    public static let crashed = EventKind(rawValue: 1 << 2)
+    /// Messages that are dropped.
+    public static let messageDropped = EventKind(rawValue: 1 << 3)
+    /// Messages that nobody handles.
+    public static let unhandledMessage = EventKind(rawValue: 1 << 4)
+    /// Messages of timers that reach nobody.
+    public static let undelivered = EventKind(rawValue: 1 << 5)
+    /// Processes that a stopping node has to kill.
+    public static let killedAtStop = EventKind(rawValue: 1 << 6)
+    /// Processes that a stopping node has to leave behind.
+    public static let abandonedAtStop = EventKind(rawValue: 1 << 7)
+
+    /// What tells of trouble: everything but starts and ends.
+    public static let problems: EventKind = [
+        .crashed, .messageDropped, .unhandledMessage, .undelivered, .killedAtStop, .abandonedAtStop,
+    ]
+    /// Everything.
+    public static let all: EventKind = [.problems, .spawned, .exited]
+}
+
+/// What is known of a crash.
+///
+/// - Source: OTP's crash reports (`proc_lib`). The state and the messages are left out: they may
+///   hold what does not belong into a log.
+public struct CrashReport: Sendable {
+    /// Who crashed.
+    public let pid: Pid
+    /// On which node.
+    public let node: String
+    /// The names it had.
+    public let names: [String]
+    /// The type of its server, or `closure`.
+    public let behaviour: String
+    /// Why.
+    public let reason: ExitReason
+    /// What it was handling: the kind and type of the message and, for an enum, its case. Nil when
+    /// it was told to end from outside.
+    public let lastMessage: String?
+    /// Who spawned it; nil for the node.
+    public let parent: Pid?
+    /// Whom it was linked to, and who is told now.
+    public let links: [Pid]
+}

@@ -1,0 +1,171 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+public import Synchronization
+
+/// The process of an ``AsyncGenServer``: when it has something to do it borrows a runner.
+///
+/// The generic code here is inlinable for the same reason as that of ``DirectCell``.
+@usableFromInline
+final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable {
+    // Unchecked: what `server` points to belongs to whoever has the process in the phase `running`
+    // or `starting`.
+
+    /// Behind a pointer, because an access to a property across `await` is checked at run time.
+    @usableFromInline let server: UnsafeMutablePointer<Server?>
+
+    @inlinable
+    init(seed: ProcessSeed) {
+        self.server = .allocate(capacity: 1)
+        self.server.initialize(to: nil)
+        super.init(seed: seed) { cell, command in
+            let cell = unsafeDowncast(cell, to: AsyncCell<Server>.self)
+            switch command {
+            case .step:
+                cell.borrowRunner { cell, runner in
+                    await unsafeDowncast(cell, to: AsyncCell<Server>.self).step(runner)
+                }
+                return .accepted
+            case .put(let message):
+                return cell.put(envelope: Envelope<Server>.info(message))
+            case .append(let message, let queue):
+                queue.pointee.append(Envelope<Server>.info(message))
+                return .accepted
+            case .discard(let queue, let reason):
+                ProcessCell.discard(queue, reason, of: Server.self)
+                return .accepted
+            }
+        }
+    }
+
+    deinit {
+        server.deinitialize(count: 1)
+        server.deallocate()
+    }
+
+    @inlinable
+    func step(_ runner: Runner) async {
+        var batch = MessageQueue()
+        var budget = ProcessCell.stepBudget
+        _ = attach(runner)
+        while true {
+            switch takeWork(&batch, hasBudget: budget > 0) {
+            case .messages:
+                while let envelope = batch.popFirst(as: Envelope<Server>.self) {
+                    countPopped()
+                    budget -= 1
+                    if let ending = await handle(envelope) {
+                        return await end(ending, batch: &batch, runner)
+                    }
+                    if budget <= 0 || attention.load(ordering: .relaxed) { break }
+                }
+            case .oneMessage:
+                guard let envelope = popOne(as: Envelope<Server>.self) else { continue }
+                budget -= 1
+                if let ending = await handle(envelope) {
+                    return await end(ending, batch: &batch, runner)
+                }
+            case .info(let message):
+                budget -= 1
+                if let ending = await handle(.info(message)) {
+                    return await end(ending, batch: &batch, runner)
+                }
+            case .stop:
+                return await end(Ending(own: nil), batch: &batch, runner)
+            case .done:
+                return
+            }
+        }
+    }
+
+    /// Handles one message.
+    ///
+    /// - Returns: how the process ends, if it does.
+    @inlinable
+    func handle(_ envelope: Envelope<Server>) async -> Ending? {
+        let process = ServerProcess(self)
+        do {
+            switch envelope {
+            case .cast(let message):
+                try await server.pointee?.handleCast(message, process: process)
+            case .call(let request, let reply):
+                let result = try await server.pointee?.handleCall(
+                    request, from: From(reply), process: process)
+                return answer(result, to: reply, envelope)
+            case .ask(let message, let reply):
+                try await server.pointee?.handleCast(message, process: process)
+                deferCall(reply)
+            case .direct(let request, let reply):
+                let result = try await server.pointee?.handleDirect(
+                    request, from: From(reply), process: process)
+                return answer(result, to: reply, envelope)
+            case .info(let message):
+                try await server.pointee?.handleInfo(message, process: process)
+            }
+            return nil
+        } catch {
+            return failed(error, envelope.awaited, envelope.typeName)
+        }
+    }
+
+    /// The end of the process, from `terminate` to the last signal.
+    @inlinable
+    func end(_ ending: Ending, batch: inout MessageQueue, _ runner: Runner) async {
+        let (reason, runsTerminate) = beginTermination(ending)
+        if runsTerminate, runner.isRetired {
+            // The order to end has cancelled this task. `terminate` may have to wait for something
+            // itself, so it gets a task that is not cancelled.
+            giveBack(&batch)
+            borrowRunner { cell, runner in
+                _ = cell.attach(runner)
+                await unsafeDowncast(cell, to: AsyncCell<Server>.self)
+                    .terminate(ending, reason, runs: true)
+            }
+            return
+        }
+        giveBack(&batch)
+        await terminate(ending, reason, runs: runsTerminate)
+    }
+
+    @inlinable
+    func terminate(_ ending: Ending, _ reason: ExitReason, runs: Bool) async {
+        var thrown: ExitReason?
+        if runs {
+            do {
+                try await server.pointee?.terminate(reason: reason, process: ServerProcess(self))
+            } catch {
+                thrown = ExitReason(thrown: error)
+            }
+        }
+        server.pointee = nil
+        var batch = MessageQueue()
+        finish(ending, thrown: thrown, batch: &batch)
+    }
+}
+
+extension ProcessCell {
+    /// Runs `body` on a runner of the scheduler.
+    @usableFromInline
+    final func borrowRunner(_ body: @escaping RunnerBody) {
+        scheduler.runners.run(RunnerAssignment(cell: self, body: body), on: scheduler)
+    }
+
+    /// From now on the runner is the one to cancel when the process is told to end.
+    ///
+    /// - Returns: whether the process had been told to end before.
+    @usableFromInline
+    final func attach(_ runner: Runner) -> Bool {
+        core.withLock { core in
+            core.runner = runner
+            return core.lifecycle.stopReason != nil
+        }
+    }
+
+    /// Puts messages that were taken but not handled back into the mailbox.
+    @usableFromInline
+    final func giveBack(_ batch: inout MessageQueue) {
+        core.withLock { $0.queue.prepend(&batch) }
+    }
+}

@@ -1,0 +1,201 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+public import Synchronization
+
+/// The process of a ``GenServer``: its handlers run straight on a scheduler thread.
+///
+/// The generic code here is inlinable so that it is specialised where a server is spawned; see
+/// ``ProcessCell/behaviour``. Measured: an unspecialised step costs a multiple of a message.
+@usableFromInline
+final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
+    // Unchecked: `server` belongs to whoever has the process in the phase `running` or `starting`.
+
+    @usableFromInline var server: Server?
+
+    @inlinable
+    init(seed: ProcessSeed) {
+        self.server = nil
+        super.init(seed: seed) { cell, command in
+            let cell = unsafeDowncast(cell, to: DirectCell<Server>.self)
+            switch command {
+            case .step:
+                cell.step()
+                return .accepted
+            case .put(let message):
+                return cell.put(envelope: Envelope<Server>.info(message))
+            case .append(let message, let queue):
+                queue.pointee.append(Envelope<Server>.info(message))
+                return .accepted
+            case .discard(let queue, let reason):
+                ProcessCell.discard(queue, reason, of: Server.self)
+                return .accepted
+            }
+        }
+    }
+
+    /// Makes the server. The caller has the process in the phase `starting`.
+    @inlinable
+    func start(_ argument: Server.Argument) throws {
+        server = try Server(argument, process: ServerProcess(self))
+    }
+
+    @inlinable
+    func step() {
+        withUnsafeMutablePointer(to: &server) { server in
+            var batch = MessageQueue()
+            var budget = ProcessCell.stepBudget
+            while true {
+                switch takeWork(&batch, hasBudget: budget > 0) {
+                case .messages:
+                    while let envelope = batch.popFirst(as: Envelope<Server>.self) {
+                        countPopped()
+                        budget -= 1
+                        if let ending = handle(envelope, server) {
+                            return end(ending, server, batch: &batch)
+                        }
+                        if budget <= 0 || attention.load(ordering: .relaxed) { break }
+                    }
+                case .oneMessage:
+                    guard let envelope = popOne(as: Envelope<Server>.self) else { continue }
+                    budget -= 1
+                    if let ending = handle(envelope, server) {
+                        return end(ending, server, batch: &batch)
+                    }
+                case .info(let message):
+                    budget -= 1
+                    if let ending = handle(.info(message), server) {
+                        return end(ending, server, batch: &batch)
+                    }
+                case .stop:
+                    return end(Ending(own: nil), server, batch: &batch)
+                case .done:
+                    return
+                }
+            }
+        }
+    }
+
+    /// Handles one message.
+    ///
+    /// - Returns: how the process ends, if it does.
+    @inlinable
+    func handle(
+        _ envelope: Envelope<Server>, _ server: UnsafeMutablePointer<Server?>
+    ) -> Ending? {
+        let process = ServerProcess(self)
+        do {
+            switch envelope {
+            case .cast(let message):
+                try server.pointee?.handleCast(message, process: process)
+            case .call(let request, let reply):
+                let result = try server.pointee?.handleCall(
+                    request, from: From(reply), process: process)
+                return answer(result, to: reply, envelope)
+            case .ask(let message, let reply):
+                try server.pointee?.handleCast(message, process: process)
+                deferCall(reply)
+            case .direct(let request, let reply):
+                let result = try server.pointee?.handleDirect(
+                    request, from: From(reply), process: process)
+                return answer(result, to: reply, envelope)
+            case .info(let message):
+                try server.pointee?.handleInfo(message, process: process)
+            }
+            return nil
+        } catch {
+            return failed(error, envelope.awaited, envelope.typeName)
+        }
+    }
+
+    /// Handles a call on the thread of the caller, who has claimed the process.
+    ///
+    /// - Returns: the reply, if there is one already.
+    @inlinable
+    func handleClaimed(
+        _ request: Server.Call, _ reply: TypedReplyCell<Server.Reply>
+    ) -> Server.Reply? {
+        withUnsafeMutablePointer(to: &server) { server in
+            do {
+                let result = try server.pointee?.handleCall(
+                    request, from: From(reply), process: ServerProcess(self))
+                switch result {
+                case .reply(let value):
+                    unclaim()
+                    return value
+                case .noReply, nil:
+                    deferCall(reply)
+                    unclaim()
+                case .stop(let reason, let value):
+                    reply.complete(value)
+                    var batch = MessageQueue()
+                    end(Ending(own: reason), server, batch: &batch)
+                    return value
+                }
+            } catch {
+                let name = Envelope<Server>.call(request, reply).typeName
+                var batch = MessageQueue()
+                end(failed(error, reply, name), server, batch: &batch)
+            }
+            return nil
+        }
+    }
+
+    /// The end of the process, from `terminate` to the last signal.
+    @inlinable
+    func end(
+        _ ending: Ending, _ server: UnsafeMutablePointer<Server?>, batch: inout MessageQueue
+    ) {
+        let (reason, runsTerminate) = beginTermination(ending)
+        var thrown: ExitReason?
+        if runsTerminate {
+            do {
+                try server.pointee?.terminate(reason: reason, process: ServerProcess(self))
+            } catch {
+                thrown = ExitReason(thrown: error)
+            }
+        }
+        server.pointee = nil
+        finish(ending, thrown: thrown, batch: &batch)
+    }
+}
+
+extension ProcessCell {
+    /// Carries out what a handler answers to a call.
+    ///
+    /// - Returns: how the process ends, if it does.
+    @inlinable
+    final func answer<Server: ServerProtocol, Reply: Sendable>(
+        _ result: CallResult<Reply>?, to reply: TypedReplyCell<Reply>,
+        _ envelope: Envelope<Server>
+    ) -> Ending? {
+        switch result {
+        case .reply(let value):
+            reply.complete(value)
+            return nil
+        case .noReply, nil:
+            deferCall(reply)
+            return nil
+        case .stop(let reason, let value):
+            reply.complete(value)
+            return Ending(own: reason, lastMessage: envelope.typeName)
+        }
+    }
+
+    /// A callback has thrown.
+    ///
+    /// - Parameter awaited: the call that was being handled; it fails when the process has ended.
+    @usableFromInline
+    final func failed(_ error: any Error, _ awaited: ReplyCell?, _ lastMessage: String) -> Ending {
+        let reason = ExitReason(thrown: error)
+        if node.options.crashesOnError, case .error(let error) = reason {
+            fatalError(
+                "\(traits.typeName) \(pid) threw while handling \(lastMessage): \(error) "
+                    + "(NodeOptions.crashesOnError is set)")
+        }
+        if let awaited { deferCall(awaited) }
+        return Ending(own: reason, lastMessage: lastMessage)
+    }
+}

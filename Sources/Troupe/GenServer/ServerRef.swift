@@ -1,0 +1,279 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+
+/// A typed reference to a running server: what its messages and replies are is known to the
+/// compiler.
+///
+/// It can be sent anywhere and stored. It keeps the process object in memory, not the process
+/// alive. It is the fastest address of a server; a pid has to be looked up.
+public struct ServerRef<Server: ServerProtocol>: Sendable {
+    @usableFromInline let cell: ProcessCell
+
+    @inlinable
+    init(_ cell: ProcessCell) {
+        self.cell = cell
+    }
+
+    /// The pid.
+    public var pid: Pid { cell.pid }
+
+    // MARK: - Messages without an answer
+
+    /// Sends a message to `handleCast`, without waiting for anything. OTP: `gen_server:cast/2`.
+    ///
+    /// Messages, casts and calls of one sender arrive in the order in which they were sent.
+    ///
+    /// - Throws: ``SendError``, with the message, when it was not delivered. Who does not care
+    ///   writes `try?`.
+    /// - Note: OTP's cast says nothing when there is no such process.
+    @inlinable
+    public func cast(_ message: Server.Cast) throws(SendError<Server.Cast>) {
+        switch cell.put(envelope: Envelope<Server>.cast(message)) {
+        case .accepted: return
+        case .gone: throw SendError(.processUnknown(pid), message: message)
+        case .full:
+            if let failure = cell.overflowed(message) { throw SendError(failure, message: message) }
+        }
+    }
+
+    /// As ``cast(_:)``, waiting for room when the mailbox is full: back-pressure.
+    ///
+    /// - Parameters:
+    ///   - message: what to send.
+    ///   - timeout: how long to wait at most.
+    /// - Throws: ``SendError``, with the message, when it was not delivered: `.timeout` when there
+    ///   was no room in time, `.cancelled` when the waiting task was cancelled.
+    @inlinable
+    public func cast(
+        _ message: Server.Cast, waitingUpTo timeout: Duration
+    ) async throws(SendError<Server.Cast>) {
+        let failure = await cell.waitForRoom(upTo: timeout) { queue in
+            queue.append(Envelope<Server>.cast(message))
+        }
+        if let failure { throw SendError(failure, message: message) }
+    }
+
+    /// Sends a message to `handleInfo`, as to the pid, without looking the pid up.
+    ///
+    /// - Throws: ``SendError``, with the message, when it was not delivered.
+    @inlinable
+    public func send<Message: Sendable>(_ message: Message) throws(SendError<Message>) {
+        switch cell.put(envelope: Envelope<Server>.info(message)) {
+        case .accepted: return
+        case .gone: throw SendError(.processUnknown(pid), message: message)
+        case .full:
+            if let failure = cell.overflowed(message) { throw SendError(failure, message: message) }
+        }
+    }
+
+    // MARK: - Messages with an answer
+
+    /// Sends a cast that carries a place for its own reply, and waits for that reply. So each
+    /// message can have a reply type of its own.
+    ///
+    /// ```swift
+    /// let value = try await counter.ask { .increment(by: 1, replyTo: $0) }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - timeout: how long to wait at most.
+    ///   - message: makes the message around the place for the reply.
+    /// - Returns: the reply.
+    /// - Throws: ``CallError``.
+    @inlinable
+    public func ask<Reply: Sendable>(
+        timeout: Duration = .seconds(5), _ message: (ReplyTo<Reply>) -> Server.Cast
+    ) async throws(CallError) -> Reply {
+        let reply = TypedReplyCell<Reply>(callee: pid)
+        return try await cell.request(reply, timeout: timeout) {
+            cell.put(envelope: Envelope<Server>.ask(message(ReplyTo(reply)), reply))
+        }
+    }
+
+    /// Calls `handleDirect`: the call for plain, non-process code.
+    ///
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - timeout: how long to wait at most.
+    /// - Returns: the reply.
+    /// - Throws: ``CallError``.
+    /// - Source: Ergo's `Direct`.
+    @inlinable
+    public func direct(
+        _ request: Server.Direct, timeout: Duration = .seconds(5)
+    ) async throws(CallError) -> Server.DirectReply {
+        let reply = TypedReplyCell<Server.DirectReply>(callee: pid)
+        return try await cell.request(reply, timeout: timeout) {
+            cell.put(envelope: Envelope<Server>.direct(request, reply))
+        }
+    }
+
+    /// As ``direct(_:timeout:)``, blocking the thread; for programs without `async`.
+    ///
+    /// - Throws: ``CallError`` — also `.wouldBlockScheduler` on a thread that runs processes, unless
+    ///   it is a process's own.
+    @available(*, noasync, message: "use 'await direct(_:)'")
+    @inlinable
+    public func directBlocking(
+        _ request: Server.Direct, timeout: Duration = .seconds(5)
+    ) throws(CallError) -> Server.DirectReply {
+        let reply = TypedReplyCell<Server.DirectReply>(callee: pid)
+        return try cell.requestBlocking(reply, timeout: timeout) {
+            cell.put(envelope: Envelope<Server>.direct(request, reply))
+        }
+    }
+}
+
+extension ServerRef where Server: GenServer {
+    /// Sends a request to `handleCall` and waits for the reply. OTP: `gen_server:call/2,3`.
+    ///
+    /// When nothing waits in the server's mailbox, the request is handled on this thread.
+    ///
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - timeout: how long to wait at most; 5 s unless you say otherwise. Negative counts as zero.
+    /// - Returns: the reply.
+    /// - Throws: ``CallError``.
+    @inlinable
+    public func call(
+        _ request: Server.Call, timeout: Duration = .seconds(5)
+    ) async throws(CallError) -> Server.Reply {
+        let reply = TypedReplyCell<Server.Reply>(callee: pid)
+        if Task.isCancelled { throw .cancelled }
+        if cell.claim() {
+            let start = cell.coarseNow
+            let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
+            if let value = typed.handleClaimed(request, reply) {
+                if cell.isPast(timeout, since: start) { throw .timeout(pid) }
+                return value
+            }
+            return try await cell.awaitReply(reply, timeout: timeout)
+        }
+        return try await cell.request(reply, timeout: timeout) {
+            cell.put(envelope: Envelope<Server>.call(request, reply))
+        }
+    }
+}
+
+extension ServerRef where Server: AsyncGenServer {
+    /// Sends a request to `handleCall` and waits for the reply. OTP: `gen_server:call/2,3`.
+    ///
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - timeout: how long to wait at most; 5 s unless you say otherwise. Negative counts as zero.
+    /// - Returns: the reply.
+    /// - Throws: ``CallError``.
+    @inlinable
+    public func call(
+        _ request: Server.Call, timeout: Duration = .seconds(5)
+    ) async throws(CallError) -> Server.Reply {
+        let reply = TypedReplyCell<Server.Reply>(callee: pid)
+        return try await cell.request(reply, timeout: timeout) {
+            cell.put(envelope: Envelope<Server>.call(request, reply))
+        }
+    }
+}
+
+extension ServerRef: Hashable, CustomStringConvertible {
+    /// Whether both refer to the same process.
+    public static func == (left: ServerRef, right: ServerRef) -> Bool { left.cell === right.cell }
+
+    /// Hashes the identity of the process.
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(cell)) }
+
+    /// The type of the server and the pid.
+    public var description: String { "\(Server.self)\(pid)" }
+}
+
+extension Node {
+    /// The server that holds a name, typed.
+    ///
+    /// - Returns: nil when nobody holds the name, or a process of another type does.
+    public func whereis<Server: GenServer>(
+        _ name: String, as type: Server.Type
+    ) -> ServerRef<Server>? {
+        names.find(name).flatMap { $0 is DirectCell<Server> ? ServerRef($0) : nil }
+    }
+
+    /// The server that holds a name, typed.
+    ///
+    /// - Returns: nil when nobody holds the name, or a process of another type does.
+    public func whereis<Server: AsyncGenServer>(
+        _ name: String, as type: Server.Type
+    ) -> ServerRef<Server>? {
+        names.find(name).flatMap { $0 is AsyncCell<Server> ? ServerRef($0) : nil }
+    }
+}
+
+extension ProcessCell {
+    @usableFromInline
+    final var coarseNow: UInt64 { scheduler.coarseNow }
+
+    /// Whether a caller that began at `start` would have given up by now. Good to some
+    /// milliseconds: a reply that is there is not refused for less.
+    @usableFromInline
+    final func isPast(_ timeout: Duration, since start: UInt64) -> Bool {
+        let spent = coarseNow - start
+        return spent > 8_000_000 && spent > timeout.clampedNanoseconds
+    }
+
+    /// Sends a request with `put` and waits for its reply.
+    @usableFromInline
+    final func request<Reply: Sendable>(
+        _ reply: TypedReplyCell<Reply>, timeout: Duration, _ put: () -> PutResult
+    ) async throws(CallError) -> Reply {
+        if Task.isCancelled { throw .cancelled }
+        let caller = CurrentProcess.cell
+        if let caller {
+            if caller === self { throw .callingSelf(pid) }
+            if let cycle = caller.beginWaiting(for: reply, at: self) { throw .cycle(cycle) }
+        }
+        let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+        if let failure = putFailure(put()) {
+            caller?.endWaiting(for: reply)
+            throw failure
+        }
+        await reply.wait(deadline: deadline, timers: node.timers)
+        caller?.endWaiting(for: reply)
+        return try reply.take()
+    }
+
+    /// Waits for the reply to a request that was handled at once, but not answered.
+    @usableFromInline
+    final func awaitReply<Reply: Sendable>(
+        _ reply: TypedReplyCell<Reply>, timeout: Duration
+    ) async throws(CallError) -> Reply {
+        let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+        await reply.wait(deadline: deadline, timers: node.timers)
+        return try reply.take()
+    }
+
+    /// As ``request(_:timeout:_:)``, blocking the thread.
+    @usableFromInline
+    final func requestBlocking<Reply: Sendable>(
+        _ reply: TypedReplyCell<Reply>, timeout: Duration, _ put: () -> PutResult
+    ) throws(CallError) -> Reply {
+        // On a process's own thread only that process waits; but not for itself.
+        guard scheduler.mayBlockHere, !(traits.hasOwnThread && scheduler.isCurrent) else {
+            throw .wouldBlockScheduler(pid)
+        }
+        let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+        if let failure = putFailure(put()) { throw failure }
+        reply.waitBlocking(deadline: deadline)
+        return try reply.take()
+    }
+
+    private func putFailure(_ result: PutResult) -> CallError? {
+        switch result {
+        case .accepted: return nil
+        case .gone: return .noProcess(pid)
+        case .full:
+            // Of the policies only `.stop` does something for a call.
+            _ = overflowed(nil)
+            return mailboxFull
+        }
+    }
+}

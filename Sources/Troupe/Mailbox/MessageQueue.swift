@@ -1,0 +1,169 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// A first-in, first-out queue of elements of one type, in a chain of chunks of raw memory.
+///
+/// The queue does not know its element type; every call names it, and all calls on one queue must
+/// name the same. That is what lets the untyped part of a process (locking, life cycle, signals)
+/// hold the queue next to the state it belongs to, while the typed part, specialised where the
+/// process is spawned, moves the elements.
+///
+/// Invariants:
+/// - In each chunk the elements at `read ..< write` are initialised, all others are not.
+/// - Only the first and the last chunk can be empty or have `read > 0` or `write < capacity`
+///   respectively, except after ``prepend(_:)``, where the seam may be partly filled too.
+/// - `head == nil` exactly when `tail == nil`.
+/// - A queue has no destructor for its elements: the owner pops every element before it lets go,
+///   then calls ``releaseMemory()``.
+@usableFromInline
+struct MessageQueue: ~Copyable, @unchecked Sendable {
+    // Unchecked: the elements are `Sendable` by the signatures below, the memory has one owner.
+
+    @usableFromInline
+    struct Chunk {
+        @usableFromInline var next: UnsafeMutablePointer<Chunk>?
+        @usableFromInline var read: Int32
+        @usableFromInline var write: Int32
+        @usableFromInline var capacity: Int32
+
+        @inlinable
+        init(capacity: Int32) {
+            self.next = nil
+            self.read = 0
+            self.write = 0
+            self.capacity = capacity
+        }
+    }
+
+    @usableFromInline var head: UnsafeMutablePointer<Chunk>?
+    @usableFromInline var tail: UnsafeMutablePointer<Chunk>?
+
+    @inlinable
+    init() {
+        self.head = nil
+        self.tail = nil
+    }
+
+    /// The first chunk is small, because most processes have few messages waiting.
+    @inlinable static var firstCapacity: Int32 { 4 }
+    @inlinable static var largestCapacity: Int32 { 64 }
+    /// A chunk that an idle process may keep.
+    @inlinable static var keptCapacity: Int32 { 8 }
+
+    @inlinable
+    static func elements<E>(
+        of chunk: UnsafeMutablePointer<Chunk>, as type: E.Type
+    ) -> UnsafeMutablePointer<E> {
+        let alignment = max(MemoryLayout<E>.alignment, MemoryLayout<Chunk>.alignment)
+        let offset = (MemoryLayout<Chunk>.size + alignment - 1) & ~(alignment - 1)
+        return (UnsafeMutableRawPointer(chunk) + offset).assumingMemoryBound(to: E.self)
+    }
+
+    @inlinable
+    static func makeChunk<E>(capacity: Int32, of type: E.Type) -> UnsafeMutablePointer<Chunk> {
+        let alignment = max(MemoryLayout<E>.alignment, MemoryLayout<Chunk>.alignment)
+        let offset = (MemoryLayout<Chunk>.size + alignment - 1) & ~(alignment - 1)
+        let raw = UnsafeMutableRawPointer.allocate(
+            byteCount: offset + Int(capacity) * MemoryLayout<E>.stride,
+            // What malloc gives anyway; asking for less lets it take the fast way.
+            alignment: alignment <= 16 ? 16 : alignment)
+        let chunk = raw.bindMemory(to: Chunk.self, capacity: 1)
+        chunk.initialize(to: Chunk(capacity: capacity))
+        return chunk
+    }
+
+    /// Appends `element`. Amortised constant; allocates once in up to 64 elements.
+    @inlinable
+    mutating func append<E: Sendable>(_ element: consuming E) {
+        var last: UnsafeMutablePointer<Chunk>
+        if let tail {
+            last = tail
+            if last.pointee.write == last.pointee.capacity {
+                let chunk = Self.makeChunk(
+                    capacity: min(last.pointee.capacity * 2, Self.largestCapacity), of: E.self)
+                last.pointee.next = chunk
+                self.tail = chunk
+                last = chunk
+            }
+        } else {
+            last = Self.makeChunk(capacity: Self.firstCapacity, of: E.self)
+            self.head = last
+            self.tail = last
+        }
+        (Self.elements(of: last, as: E.self) + Int(last.pointee.write)).initialize(to: element)
+        last.pointee.write += 1
+    }
+
+    /// Removes and returns the first element. The last chunk is kept for what comes next.
+    @inlinable
+    mutating func popFirst<E: Sendable>(as type: E.Type) -> E? {
+        while let first = head {
+            let read = first.pointee.read
+            if read < first.pointee.write {
+                let element = (Self.elements(of: first, as: E.self) + Int(read)).move()
+                first.pointee.read = read + 1
+                return element
+            }
+            guard let next = first.pointee.next else {
+                first.pointee.read = 0
+                first.pointee.write = 0
+                return nil
+            }
+            head = next
+            first.deallocate()
+        }
+        return nil
+    }
+
+    /// Whether there is no element.
+    @inlinable
+    var isEmpty: Bool {
+        var chunk = head
+        while let current = chunk {
+            if current.pointee.read < current.pointee.write { return false }
+            chunk = current.pointee.next
+        }
+        return true
+    }
+
+    /// Gives all elements to `other`, which must be empty, and takes its empty chunk in return, so
+    /// that two queues that take turns allocate nothing.
+    @inlinable
+    mutating func moveAll(to other: inout MessageQueue) {
+        swap(&self.head, &other.head)
+        swap(&self.tail, &other.tail)
+    }
+
+    /// Puts the elements of `other` before those of this queue, in constant time.
+    @inlinable
+    mutating func prepend(_ other: inout MessageQueue) {
+        guard let otherTail = other.tail else { return }
+        otherTail.pointee.next = head
+        if tail == nil { tail = otherTail }
+        head = other.head
+        other.head = nil
+        other.tail = nil
+    }
+
+    /// Frees the memory of an empty queue unless it is small enough to keep.
+    @inlinable
+    mutating func trim() {
+        if let head, head == tail, head.pointee.capacity <= Self.keptCapacity { return }
+        releaseMemory()
+    }
+
+    /// Frees the memory of an empty queue.
+    @inlinable
+    mutating func releaseMemory() {
+        var chunk = head
+        while let current = chunk {
+            assert(current.pointee.read == current.pointee.write, "elements would leak")
+            chunk = current.pointee.next
+            current.deallocate()
+        }
+        head = nil
+        tail = nil
+    }
+}

@@ -1,0 +1,336 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// How a new process is tied to its spawner, before it runs.
+@usableFromInline
+enum Bond: Sendable {
+    case none, linked, monitored
+}
+
+extension Node {
+    /// Starts a server and waits until its `init` has returned.
+    ///
+    /// `init` runs in the new process. When it is a plain ``GenServer`` it runs on the calling
+    /// thread, so this needs no `await` and can be called from anywhere.
+    ///
+    /// - Parameters:
+    ///   - type: the server.
+    ///   - argument: what its `init` is given.
+    ///   - options: how it is spawned.
+    /// - Returns: a typed reference to the process.
+    /// - Throws: ``SpawnError``; then nothing of the process remains.
+    /// - Source: OTP's `gen_server:start/3,4`.
+    @inlinable
+    public func spawn<Server: GenServer>(
+        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
+    ) throws(SpawnError) -> ServerRef<Server> {
+        let (cell, _) = try start(type, argument, options, parent: nil, bond: .none)
+        return ServerRef(cell)
+    }
+
+    /// Starts a server whose `init` takes nothing; see ``spawn(_:_:options:)``.
+    @inlinable
+    public func spawn<Server: GenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try spawn(type, (), options: options)
+    }
+
+    /// Starts a server and waits until its `init` has returned.
+    ///
+    /// - Parameters:
+    ///   - type: the server.
+    ///   - argument: what its `init` is given.
+    ///   - options: how it is spawned.
+    /// - Returns: a typed reference to the process.
+    /// - Throws: ``SpawnError``; then nothing of the process remains. When the calling task is
+    ///   cancelled while it waits, the new process is killed.
+    /// - Source: OTP's `gen_server:start/3,4`.
+    @inlinable
+    public func spawn<Server: AsyncGenServer>(
+        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
+    ) async throws(SpawnError) -> ServerRef<Server> {
+        let (cell, _) = try await start(type, argument, options, parent: nil, bond: .none)
+        return ServerRef(cell)
+    }
+
+    /// Starts a server whose `init` takes nothing.
+    @inlinable
+    public func spawn<Server: AsyncGenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) async throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try await spawn(type, (), options: options)
+    }
+
+    /// Starts a process that runs a closure, without waiting for anything. OTP: `spawn/1`.
+    ///
+    /// - Parameters:
+    ///   - options: how it is spawned.
+    ///   - body: what it runs. The process ends when it returns, with `.normal`, or throws, with an
+    ///     ``ExitReason`` that is thrown or `.error(_)`.
+    /// - Returns: the process from outside, with its value to come.
+    /// - Throws: ``SpawnError``, except `.initFailed` and `.ignored`.
+    @discardableResult
+    public func spawn<Value: Sendable>(
+        options: ProcessOptions = .default,
+        _ body: @escaping @Sendable (Process) async throws -> Value
+    ) throws(SpawnError) -> ProcessRef<Value> {
+        try start(options, parent: nil, bond: .none, body).0
+    }
+
+    // MARK: - How it is done
+
+    @inlinable
+    func start<Server: GenServer>(
+        _ type: Server.Type, _ argument: Server.Argument, _ options: ProcessOptions,
+        parent: ProcessCell?, bond: Bond
+    ) throws(SpawnError) -> (ProcessCell, MonitorRef?) {
+        let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
+        let cell = DirectCell<Server>(seed: seed)
+        let ref = try launch(cell, options, parent: parent, bond: bond)
+        let failure = cell.runHere {
+            cell.runInit(parent: parent) { try cell.start(argument) }
+        }
+        if let failure { throw failure }
+        return (cell, ref)
+    }
+
+    @inlinable
+    func start<Server: AsyncGenServer>(
+        _ type: Server.Type, _ argument: Server.Argument, _ options: ProcessOptions,
+        parent: ProcessCell?, bond: Bond
+    ) async throws(SpawnError) -> (ProcessCell, MonitorRef?) {
+        let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
+        let cell = AsyncCell<Server>(seed: seed)
+        let ref = try launch(cell, options, parent: parent, bond: bond)
+        let failure = await cell.runInitOnRunner(parent: parent) { cell in
+            let cell = unsafeDowncast(cell, to: AsyncCell<Server>.self)
+            cell.server.pointee = try await Server(argument, process: ServerProcess(cell))
+        }
+        if let failure { throw failure }
+        return (cell, ref)
+    }
+
+    func start<Value: Sendable>(
+        _ options: ProcessOptions, parent: ProcessCell?, bond: Bond,
+        _ body: @escaping @Sendable (Process) async throws -> Value
+    ) throws(SpawnError) -> (ProcessRef<Value>, MonitorRef?) {
+        let seed = try makeSeed(options, Process.self, isServer: false, parent: parent, bond: bond)
+        let result = ResultCell()
+        let cell = ClosureCell(seed: seed, body: { try await body($0) }, result: result)
+        let ref = try launch(cell, options, parent: parent, bond: bond)
+        cell.startBody()
+        return (ProcessRef(cell: cell, result: result), ref)
+    }
+
+    /// Checks the options, counts the process, and puts together what it is made from.
+    @usableFromInline
+    func makeSeed(
+        _ options: ProcessOptions, _ type: Any.Type, isServer: Bool, parent: ProcessCell?,
+        bond: Bond
+    ) throws(SpawnError) -> ProcessSeed {
+        guard MailboxOptions.capacityRange.contains(options.mailbox.capacity) else {
+            throw .mailboxCapacityInvalid(options.mailbox.capacity)
+        }
+        if let name = options.name, !NameRegistry.isValid(name) { throw .nameInvalid(name) }
+        try countProcess()
+        let inherited = parent?.core.withLock { $0.environment } ?? Environment()
+        let obeysParent = bond == .linked && isServer
+        return ProcessSeed(
+            node: self,
+            scheduler: options.ownThread
+                ? WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess) : scheduler,
+            parentID: parent?.id ?? 0,
+            environment: inherited.merging(options.environment),
+            trapsExits: options.trapsExits,
+            traits: makeTraits(options, type, isServer, obeysParent, parent?.traits.groupLeader))
+    }
+
+    private func makeTraits(
+        _ options: ProcessOptions, _ type: Any.Type, _ isServer: Bool, _ obeysParent: Bool,
+        _ parentsLeader: Pid?
+    ) -> ProcessTraits {
+        var options = options
+        options.groupLeader = options.groupLeader ?? parentsLeader
+        let isPlain =
+            options.groupLeader == nil && !options.ownThread && !options.stopsOnNormalLink
+            && options.mailbox == MailboxOptions()
+        let key = NodeState.TraitsKey(type: ObjectIdentifier(type), obeysParent: obeysParent)
+        if isPlain, let traits = state.withLock({ $0.traits[key] }) { return traits }
+        let traits = ProcessTraits(
+            options: options, isServer: isServer, obeysParent: obeysParent,
+            typeName: isServer ? "\(type)" : "closure")
+        if isPlain { state.withLock { $0.traits[key] = traits } }
+        return traits
+    }
+
+    /// Makes a new process known: by pid, by name, to its spawner.
+    @usableFromInline
+    func launch(
+        _ cell: ProcessCell, _ options: ProcessOptions, parent: ProcessCell?, bond: Bond
+    ) throws(SpawnError) -> MonitorRef? {
+        table.insert(cell)
+        if let name = options.name {
+            do {
+                try names.insert(name, for: cell)
+            } catch {
+                table.remove(cell)
+                if cell.traits.hasOwnThread { cell.scheduler.shutDown() }
+                processEnded()
+                switch error {
+                case .nameTaken(let name, let pid): throw .nameTaken(name, by: pid)
+                default: throw .nameInvalid(name)
+                }
+            }
+        }
+        var ref: MonitorRef?
+        switch bond {
+        case .none: break
+        // A parent that has ended meanwhile would leave an orphan.
+        case .linked:
+            if let parent, parent.link(to: cell) != .linked {
+                cell.receiveUnlinkedExit(.noProcess, from: parent.pid)
+            }
+        case .monitored: ref = parent?.monitor(cell, as: .pid(cell.pid))
+        }
+        if let lifetime = options.lifetime { cell.begin(lifetime) }
+        emit(.spawned) { .spawned(cell.pid, behaviour: cell.traits.typeName) }
+        if isStopping { cell.orderShutdown() }
+        return ref
+    }
+}
+
+extension ClosureCell {
+    func startBody() {
+        let arrival = core.withLock { core in
+            core.arrival(for: core.lifecycle.started(hasWork: true))
+        }
+        arrival.perform(for: self)
+    }
+}
+
+extension ProcessCell {
+    /// Runs `init`; the process is in the phase `starting`.
+    ///
+    /// - Returns: why the process was not started, when it was not. It has ended then.
+    @usableFromInline
+    final func runInit(parent: ProcessCell?, _ body: () throws -> Void) -> SpawnError? {
+        do {
+            try throwIfToldToEnd()
+            try body()
+            try throwIfToldToEnd()
+            started()
+            return nil
+        } catch {
+            return startFailed(error, parent: parent)
+        }
+    }
+
+    /// Runs `init` on a runner and waits for it.
+    @usableFromInline
+    final func runInitOnRunner(
+        parent: ProcessCell?, _ body: @escaping @Sendable (ProcessCell) async throws -> Void
+    ) async -> SpawnError? {
+        let outcome = TypedReplyCell<SpawnError?>(callee: pid)
+        borrowRunner { cell, runner in
+            do {
+                _ = cell.attach(runner)
+                try cell.throwIfToldToEnd()
+                try await body(cell)
+                try cell.throwIfToldToEnd()
+                cell.detachRunner()
+                cell.started()
+                outcome.complete(nil)
+            } catch {
+                outcome.complete(cell.startFailed(error, parent: parent))
+            }
+        }
+        await withTaskCancellationHandler {
+            await outcome.wait(deadline: .max, timers: node.timers, isCancellable: false)
+        } onCancel: {
+            self.receive(ExitSignal(kind: .explicit, reason: .kill), from: self.pid)
+        }
+        return outcome.state.withLock { _ in outcome.value ?? nil }
+    }
+
+    final func detachRunner() {
+        core.withLock { $0.runner = nil }
+    }
+
+    @usableFromInline
+    final func throwIfToldToEnd() throws {
+        if let reason = core.withLock({ $0.lifecycle.stopReason }) { throw reason }
+    }
+
+    /// `init` has thrown: ends the process.
+    @usableFromInline
+    final func startFailed(_ error: any Error, parent: ProcessCell?) -> SpawnError {
+        let ending: Ending
+        let isIgnored = error is IgnoreStart
+        if isIgnored {
+            ending = Ending(own: .normal)
+        } else {
+            ending = failed(error, nil, "init")
+        }
+        // The starter is told by what the spawn throws, not by an exit signal besides.
+        if let parent { parent.unlink(from: pid) }
+        let (reason, _) = beginTermination(ending)
+        var batch = MessageQueue()
+        finish(ending, batch: &batch, isQuiet: isIgnored)
+        return isIgnored && reason == .normal ? .ignored : .initFailed(reason)
+    }
+
+    /// Runs `body` for this process on the calling thread, or on a thread that suits better.
+    ///
+    /// Servers that start servers in their `init`, and so on, nest on the stack. Where that gets
+    /// too deep the next one runs on a fresh thread, and the caller waits for it. A process with a
+    /// thread of its own runs there from the beginning.
+    @usableFromInline
+    final func runHere<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+        if !traits.hasOwnThread, Nesting.enter() {
+            defer { Nesting.leave() }
+            return body()
+        }
+        let parker = Parker()
+        let box = TypedReplyCell<Result>(callee: pid)
+        if traits.hasOwnThread {
+            Task.detached(executorPreference: scheduler) {
+                box.complete(body())
+                parker.unpark()
+            }
+        } else {
+            Platform.startThread(name: "troupe-init") {
+                box.complete(body())
+                parker.unpark()
+            }
+        }
+        parker.park()
+        guard let result = box.state.withLock({ _ in box.value }) else {
+            preconditionFailure("the thread has put its result before it gave the permit")
+        }
+        return result
+    }
+}
+
+/// How deep inits nest on the stack of this thread.
+enum Nesting {
+    static let depthMax = 32
+    private static let slot = ThreadLocalPointer()
+
+    private static var depth: Int {
+        get { Int(bitPattern: slot.value) }
+        set { slot.value = UnsafeMutableRawPointer(bitPattern: newValue) }
+    }
+
+    static func enter() -> Bool {
+        guard depth < depthMax else { return false }
+        depth += 1
+        return true
+    }
+
+    static func leave() { depth -= 1 }
+}

@@ -1,0 +1,192 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// Where a node is in its life, and who waits for what.
+struct NodeState: Sendable {
+    enum Phase: Sendable {
+        /// Can transition to: `stopping`.
+        case running
+        /// Processes are told to end, new ones are refused. Can transition to: `stopped`.
+        case stopping
+        /// Final.
+        case stopped
+    }
+
+    var phase = Phase.running
+    /// Open when the last process has ended; there is one while the node stops.
+    var isEmpty: ReplyCell?
+    /// Those who wait until the node has stopped.
+    var waiters: [ReplyCell] = []
+    /// Timers that belong to no process.
+    var timers: [UInt64: OwnedTimer] = [:]
+    /// Shared by processes that differ in nothing but their type.
+    var traits: [TraitsKey: ProcessTraits] = [:]
+
+    struct TraitsKey: Hashable, Sendable {
+        let type: ObjectIdentifier
+        let obeysParent: Bool
+    }
+}
+
+extension Node {
+    /// Stops the node: every process is told to end with `.shutdown`, which cannot be trapped, and
+    /// its `terminate` runs.
+    ///
+    /// What has not ended within the grace period is killed and reported as an event. A process
+    /// whose callback does not return even then cannot be stopped by anybody; it is reported and
+    /// left behind. Afterwards no process, name, alias or timer of the node remains, and spawning
+    /// throws.
+    ///
+    /// If the node is stopping already, waits until it has stopped. Goes on when the calling task is
+    /// cancelled. Do not wait for it within a process of the node, which would be waiting for
+    /// itself.
+    ///
+    /// - Parameter grace: how long `terminate` may take, and once more how long a killed process
+    ///   may take to return from its callback.
+    /// - Source: OTP's `init:stop/0`, bounded.
+    public func stop(grace: Duration = .seconds(5)) async {
+        guard let isEmpty = beginStop() else {
+            await waitUntilStopped(isCancellable: false)
+            return
+        }
+        await isEmpty.wait(deadline: deadline(after: grace), timers: timers, isCancellable: false)
+        if let isEmpty = killRemaining() {
+            await isEmpty.wait(
+                deadline: deadline(after: grace), timers: timers, isCancellable: false)
+        }
+        endStop()
+    }
+
+    /// As ``stop(grace:)``, blocking the thread; for programs without `async`.
+    @available(*, noasync, message: "use 'await stop()'")
+    public func stopBlocking(grace: Duration = .seconds(5)) {
+        guard let isEmpty = beginStop() else {
+            let waiter = ReplyCell(callee: pid(id: 0))
+            if addStopWaiter(waiter) { waiter.waitBlocking(deadline: .max) }
+            return
+        }
+        isEmpty.waitBlocking(deadline: deadline(after: grace))
+        killRemaining()?.waitBlocking(deadline: deadline(after: grace))
+        endStop()
+    }
+
+    /// Waits until the node has stopped; when the calling task is cancelled, stops it.
+    ///
+    /// With swift-service-lifecycle, this is all that its `Service` protocol asks for:
+    /// `extension Node: Service {}`.
+    public func run() async throws {
+        await waitUntilStopped(isCancellable: true)
+        await stop()
+    }
+
+    /// Whether the node has begun to stop.
+    public var isStopping: Bool { state.withLock { $0.phase != .running } }
+
+    private func deadline(after grace: Duration) -> UInt64 {
+        scheduler.now.addingSaturated(grace.clampedNanoseconds)
+    }
+
+    private func addStopWaiter(_ waiter: ReplyCell) -> Bool {
+        state.withLock { state in
+            guard state.phase != .stopped else { return false }
+            state.waiters.append(waiter)
+            return true
+        }
+    }
+
+    private func waitUntilStopped(isCancellable: Bool) async {
+        let waiter = ReplyCell(callee: pid(id: 0))
+        guard addStopWaiter(waiter) else { return }
+        await waiter.wait(deadline: .max, timers: timers, isCancellable: isCancellable)
+    }
+
+    /// - Returns: what opens when the last process has ended; nil when the node stops already.
+    private func beginStop() -> ReplyCell? {
+        let isEmpty = ReplyCell(callee: pid(id: 0))
+        let isFirst = state.withLock { state in
+            guard state.phase == .running else { return false }
+            state.phase = .stopping
+            state.isEmpty = isEmpty
+            return true
+        }
+        guard isFirst else { return nil }
+        // A process that is being spawned right now sees the phase and tells itself.
+        for cell in table.all() { cell.orderShutdown() }
+        if count == 0 { isEmpty.finish { _ in } }
+        return isEmpty
+    }
+
+    /// - Returns: what opens when the last process has ended; nil when there is none.
+    private func killRemaining() -> ReplyCell? {
+        let isEmpty = ReplyCell(callee: pid(id: 0))
+        state.withLock { $0.isEmpty = isEmpty }
+        let remaining = table.all()
+        for cell in remaining {
+            emit(.killedAtStop) { .killedAtStop(cell.pid, behaviour: cell.traits.typeName) }
+            cell.receive(ExitSignal(kind: .explicit, reason: .kill), from: pid(id: 0))
+        }
+        return count == 0 ? nil : isEmpty
+    }
+
+    private func endStop() {
+        for cell in table.all() {
+            emit(.abandonedAtStop) { .abandonedAtStop(cell.pid, behaviour: cell.traits.typeName) }
+            cell.abandon()
+        }
+        let (waiters, timers) = state.withLock { state -> ([ReplyCell], [OwnedTimer]) in
+            state.phase = .stopped
+            defer {
+                state.waiters = []
+                state.timers = [:]
+                state.isEmpty = nil
+                state.traits = [:]
+            }
+            return (state.waiters, Array(state.timers.values))
+        }
+        for timer in timers { _ = timer.cancel() }
+        for waiter in waiters { waiter.finish { _ in } }
+    }
+
+    func lastProcessEnded() {
+        let isEmpty = state.withLock { $0.isEmpty }
+        isEmpty?.finish { _ in }
+    }
+
+    // MARK: - Timers without a process
+
+    /// - Returns: false when the node has stopped.
+    func own(_ timer: OwnedTimer) -> Bool {
+        state.withLock { state in
+            guard state.phase != .stopped else { return false }
+            state.timers[timer.id] = timer
+            return true
+        }
+    }
+
+    func disown(_ timer: OwnedTimer) {
+        state.withLock { $0.timers[timer.id] = nil }
+    }
+}
+
+extension ProcessCell {
+    /// The node stops.
+    final func orderShutdown() {
+        receive(ExitSignal(kind: .order, reason: .shutdown), from: nil)
+    }
+
+    /// Takes a process whose callback does not return out of the tables. When it does return, the
+    /// process ends as usual.
+    final func abandon() {
+        let (names, aliases) = core.withLock { core -> ([String], Set<UInt64>) in
+            core.isClosing = true
+            return (core.relations?.names ?? [], core.relations?.aliases ?? [])
+        }
+        for name in names { node.names.remove(name, of: self) }
+        for alias in aliases { node.aliases.remove(alias) }
+        node.table.remove(self)
+    }
+}

@@ -1,0 +1,227 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// The process of a closure: it keeps one runner for life.
+final class ClosureCell: ProcessCell, @unchecked Sendable {
+    // Unchecked: `batch` and `timeout` belong to the body, which is the only one that receives.
+
+    /// Messages that were taken from the mailbox and not received yet.
+    private var batch = MessageQueue()
+
+    /// An element of the mailbox: a message in a wrapper, because a bare existential that is passed
+    /// to a generic function would be opened, and the queue would get elements of many types.
+    private struct Item: Sendable {
+        let message: any Sendable
+    }
+
+    typealias Body = @Sendable (Process) async throws -> any Sendable
+
+    init(seed: ProcessSeed, body: @escaping Body, result: ResultCell) {
+        super.init(seed: seed) { cell, command in
+            let cell = unsafeDowncast(cell, to: ClosureCell.self)
+            switch command {
+            case .step:
+                cell.borrowRunner { cell, runner in
+                    await unsafeDowncast(cell, to: ClosureCell.self).run(body, result, runner)
+                }
+                return .accepted
+            case .put(let message):
+                return cell.put(Item(message: message)) { _ in cell.reportOverflow() }
+            case .append(let message, let queue):
+                queue.pointee.append(Item(message: message))
+                return .accepted
+            case .discard(let queue, _):
+                while queue.pointee.popFirst(as: Item.self) != nil {}
+                return .accepted
+            }
+        }
+    }
+
+    private func run(_ body: Body, _ result: ResultCell, _ runner: Runner) async {
+        var ending = Ending(own: .normal)
+        if !begin(runner) {
+            do {
+                let value = try await body(Process(self))
+                core.withLock { core in
+                    if core.lifecycle.stopReason == nil { core.makeRelations().result = value }
+                }
+                result.value = value
+            } catch {
+                if case .error(let error) = ExitReason(thrown: error), node.options.crashesOnError {
+                    fatalError(
+                        "the body of \(pid) threw \(error) (NodeOptions.crashesOnError is set)")
+                }
+                ending = Ending(own: ExitReason(thrown: error))
+            }
+        }
+        let reason = beginTermination(ending).reason
+        finish(ending, batch: &batch)
+        result.finished(reason)
+    }
+
+    /// - Returns: whether the process was told to end before it began.
+    private func begin(_ runner: Runner) -> Bool {
+        core.withLock { core in
+            core.lifecycle.turnCame()
+            core.runner = runner
+            return core.lifecycle.stopReason != nil
+        }
+    }
+
+    // MARK: - Receiving
+
+    private enum Received {
+        case message(any Sendable)
+        case nothing
+        case toldToEnd(ExitReason)
+    }
+
+    /// The next message, or nil when the deadline has passed.
+    ///
+    /// - Throws: the exit reason when the process has been told to end.
+    func receive(deadline: UInt64?) async throws(ExitReason) -> (any Sendable)? {
+        while true {
+            switch poll() {
+            case .message(let message): return message
+            case .toldToEnd(let reason): throw reason
+            case .nothing: break
+            }
+            if let deadline, scheduler.now >= deadline { return nil }
+            await park(deadline: deadline)
+        }
+    }
+
+    /// Looks for a message, the fast way first.
+    private func poll() -> Received {
+        if !attention.load(ordering: .relaxed),
+            let item = batch.popFirst(as: Item.self)
+        {
+            countPopped()
+            return .message(item.message)
+        }
+        switch takeReceivable(&batch) {
+        case .stop(let reason):
+            return .toldToEnd(reason)
+        case .info(let message):
+            return .message(message)
+        case .messages:
+            guard let item = batch.popFirst(as: Item.self) else { return .nothing }
+            countPopped()
+            return .message(item.message)
+        case .oneMessage:
+            return popOne(as: Item.self).map { .message($0.message) } ?? .nothing
+        case .nothing:
+            return .nothing
+        }
+    }
+
+    private func park(deadline: UInt64?) async {
+        let wakeUp = deadline.map { _ in WakeUp(cell: self) }
+        var timer: TimerWheelToken?
+        if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
+        await withUnsafeContinuation { continuation in
+            let mayPark = core.withLock { core in
+                let hasWork =
+                    core.lifecycle.stopReason != nil || !core.queue.isEmpty
+                    || !(core.relations?.systemMessages.isEmpty ?? true)
+                    || wakeUp?.hasFired ?? false
+                guard !hasWork else { return false }
+                core.lifecycle.parked()
+                core.parked = continuation
+                return true
+            }
+            if !mayPark { continuation.resume() }
+        }
+        if let timer { node.timers.cancel(timer) }
+    }
+
+    /// Ends a wait when its deadline has come.
+    private final class WakeUp: TimerTarget, @unchecked Sendable {
+        // Unchecked: `hasFired` is only touched with the lock of `cell` held.
+        let cell: ClosureCell
+        var hasFired = false
+
+        init(cell: ClosureCell) {
+            self.cell = cell
+        }
+
+        func timerFired() {
+            let arrival = cell.core.withLock { core -> Arrival in
+                hasFired = true
+                guard core.lifecycle.phase == .parked else { return .none }
+                return core.arrived()
+            }
+            arrival.perform(for: cell)
+        }
+    }
+}
+
+extension ProcessCell {
+    /// What a body that receives gets next.
+    enum Receivable {
+        case messages, oneMessage, nothing
+        case info(any Sendable)
+        case stop(ExitReason)
+    }
+
+    /// Decides what `receive` returns, and refills the batch if it is empty.
+    final func takeReceivable(_ batch: inout MessageQueue) -> Receivable {
+        var waiters: [SendWaiter] = []
+        let receivable = core.withLock { core -> Receivable in
+            if let reason = core.lifecycle.stopReason { return .stop(reason) }
+            if let relations = core.relations {
+                if let message = nextSystemMessage(relations) { return .info(message) }
+                admitWaiters(&core, relations, resuming: &waiters)
+                attention.store(
+                    !relations.systemMessages.isEmpty || !relations.sendWaiters.isEmpty,
+                    ordering: .relaxed)
+            }
+            if !batch.isEmpty { return .messages }
+            if core.queue.isEmpty { return .nothing }
+            if core.overflow == .dropOldest { return .oneMessage }
+            core.queue.moveAll(to: &batch)
+            return .messages
+        }
+        for waiter in waiters { waiter.resume() }
+        return receivable
+    }
+}
+
+/// Where the value, or the exit reason, of a closure process is put for those who await it.
+final class ResultCell: @unchecked Sendable {
+    // Unchecked: `value` is written by the body before `finished`, and read after it.
+
+    var value: (any Sendable)?
+    private let state = Mutex(State())
+
+    private struct State: Sendable {
+        var reason: ExitReason?
+        var waiters: [TypedReplyCell<ExitReason>] = []
+    }
+
+    func finished(_ reason: ExitReason) {
+        let waiters = state.withLock { state in
+            state.reason = reason
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.complete(reason) }
+    }
+
+    /// The exit reason, once there is one.
+    func wait(for cell: ProcessCell, deadline: UInt64) async throws(CallError) -> ExitReason {
+        let waiter = TypedReplyCell<ExitReason>(callee: cell.pid)
+        let reason = state.withLock { state in
+            if state.reason == nil { state.waiters.append(waiter) }
+            return state.reason
+        }
+        if let reason { return reason }
+        await waiter.wait(deadline: deadline, timers: cell.node.timers)
+        state.withLock { $0.waiters.removeAll { $0 === waiter } }
+        return try waiter.take()
+    }
+}

@@ -1,0 +1,119 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// A closure process's view of itself: OTP's `spawn` and `receive`.
+///
+/// ```swift
+/// let worker = try node.spawn { process in
+///     while let message = try await process.receive(timeout: .seconds(5)) {
+///         print(message)
+///     }
+///     return 42
+/// }
+/// let answer = try await worker.value
+/// ```
+///
+/// Closures infer the type, so the name does not get in the way of Foundation's `Process`; in a
+/// file that imports both, write `Troupe.Process`.
+public struct Process: ProcessContext {
+    /// The process object; not for use outside Troupe.
+    public let _handle: ProcessHandle
+    private let closure: ClosureCell
+
+    init(_ cell: ClosureCell) {
+        self._handle = ProcessHandle(cell)
+        self.closure = cell
+    }
+
+    /// Waits for the next message and takes it out of the mailbox.
+    ///
+    /// - Throws: ``ExitReason`` when the process has been told to end. Let it pass; a body that
+    ///   catches it can clean up, but every later wait throws it again.
+    public func receive() async throws(ExitReason) -> any Sendable {
+        while true {
+            if let message = try await closure.receive(deadline: nil) { return message }
+        }
+    }
+
+    /// Waits for the next message, but not for ever.
+    ///
+    /// - Parameter timeout: zero looks into the mailbox without waiting.
+    /// - Returns: the message, or nil when none has come in time.
+    /// - Throws: ``ExitReason`` when the process has been told to end.
+    public func receive(timeout: Duration) async throws(ExitReason) -> (any Sendable)? {
+        try await closure.receive(
+            deadline: closure.scheduler.now.addingSaturated(timeout.clampedNanoseconds))
+    }
+
+    /// Waits for a while without taking messages.
+    ///
+    /// - Throws: ``ExitReason`` when the process has been told to end.
+    public func sleep(for duration: Duration) async throws(ExitReason) {
+        try await closure.sleep(for: duration)
+    }
+}
+
+@available(*, unavailable, message: "only the process itself may use it")
+extension Process: Sendable {}
+
+extension ServerProcess {
+    /// Waits for a while; the server handles no message meanwhile. For ``AsyncGenServer``.
+    ///
+    /// - Throws: ``ExitReason`` when the process has been told to end.
+    public func sleep(for duration: Duration) async throws(ExitReason) {
+        try await cell.sleep(for: duration)
+    }
+}
+
+extension ProcessCell {
+    func sleep(for duration: Duration) async throws(ExitReason) {
+        let alarm = ReplyCell(callee: pid)
+        let deadline = scheduler.now.addingSaturated(duration.clampedNanoseconds)
+        if deadline > scheduler.now { await alarm.wait(deadline: deadline, timers: node.timers) }
+        if let reason = core.withLock({ $0.lifecycle.isTerminating ? nil : $0.lifecycle.stopReason }) {
+            throw reason
+        }
+    }
+}
+
+/// What a spawned closure process is known by outside.
+public struct ProcessRef<Value: Sendable>: Sendable {
+    @usableFromInline let cell: ProcessCell
+    let result: ResultCell
+
+    /// The pid.
+    public var pid: Pid { cell.pid }
+
+    /// Why the process has ended; waits until it has.
+    ///
+    /// - Throws: ``CallError`` — `.cancelled` when the waiting task is cancelled. The process goes
+    ///   on.
+    public var exitReason: ExitReason {
+        get async throws(CallError) { try await result.wait(for: cell, deadline: .max) }
+    }
+
+    /// What the body returns; waits until it has.
+    ///
+    /// - Throws: ``CallError`` — `.exited(_)` when the process ended without returning; `.cancelled`
+    ///   when the waiting task is cancelled. The process goes on then.
+    public var value: Value {
+        get async throws(CallError) {
+            let reason = try await result.wait(for: cell, deadline: .max)
+            guard reason == .normal, let value = result.value as? Value else {
+                throw .exited(reason)
+            }
+            return value
+        }
+    }
+
+    /// Sends a message to the process.
+    ///
+    /// - Throws: ``SendError``, with the message, when it was not delivered.
+    public func send<Message: Sendable>(_ message: Message) throws(SendError<Message>) {
+        try cell.deliver(message)
+    }
+}

@@ -1,0 +1,127 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// What ended a process, for its crash report. Type names only, never contents.
+@usableFromInline
+struct Ending: Sendable {
+    /// The reason that the process itself gives; nil when it was ordered to end.
+    @usableFromInline var own: ExitReason?
+    /// The type of the message that was being handled.
+    @usableFromInline var lastMessage: String?
+
+    @inlinable
+    init(own: ExitReason?, lastMessage: String? = nil) {
+        self.own = own
+        self.lastMessage = lastMessage
+    }
+}
+
+extension ProcessCell {
+    /// The end begins.
+    ///
+    /// - Returns: the reason so far, and whether `terminate` is to run.
+    @usableFromInline
+    final func beginTermination(_ ending: Ending) -> (reason: ExitReason, runsTerminate: Bool) {
+        core.withLock { $0.lifecycle.terminationBegan(own: ending.own) }
+    }
+
+    /// The end: gives back names, aliases and timers, then leaves the tables, then tells everybody.
+    ///
+    /// To be called once, by whoever runs the process, after `terminate` and after the state is
+    /// gone. The order is OTP's: whoever sees an EXIT, a DOWN or a failed call finds the name free.
+    ///
+    /// - Parameters:
+    ///   - thrown: what `terminate` threw.
+    ///   - batch: messages that were taken from the mailbox but not handled.
+    ///   - isQuiet: makes no crash report, because the failure is returned to a starter.
+    @usableFromInline
+    final func finish(
+        _ ending: Ending, thrown: ExitReason? = nil, batch: inout MessageQueue,
+        isQuiet: Bool = false
+    ) {
+        let names = releaseResources()
+        var queue = MessageQueue()
+        var (reason, relations): (ExitReason, Relations?) = (.normal, nil)
+        core.withLock { core in
+            reason = core.lifecycle.ended(thrown: thrown)
+            relations = core.relations
+            core.relations = nil
+            core.runner = nil
+            core.environment = Environment()
+            core.queue.prepend(&batch)
+            core.queue.moveAll(to: &queue)
+        }
+        node.table.remove(self)
+        if !isQuiet { report(reason, ending, names, relations) }
+        // Calls that wait in the mailbox fail with the reason, at once.
+        withUnsafeMutablePointer(to: &queue) { queue in
+            _ = behaviour(self, .discard(queue, reason))
+        }
+        queue.releaseMemory()
+        if let relations { sendSignals(reason, relations) }
+        if traits.hasOwnThread { scheduler.shutDown() }
+        node.processEnded()
+    }
+
+    /// Names, aliases and timers, so that the process holds nothing when its end is seen.
+    ///
+    /// - Returns: the names that the process had.
+    private func releaseResources() -> [String] {
+        let (names, aliases, timers) = core.withLock {
+            core -> ([String], Set<UInt64>, [OwnedTimer]) in
+            core.isClosing = true
+            guard let relations = core.relations else { return ([], [], []) }
+            defer {
+                relations.names = []
+                relations.aliases = []
+                relations.timers = [:]
+            }
+            return (relations.names, relations.aliases, Array(relations.timers.values))
+        }
+        for name in names { node.names.remove(name, of: self) }
+        for alias in aliases { node.aliases.remove(alias) }
+        for timer in timers { _ = timer.cancel() }
+        return names
+    }
+
+    /// Exit signals to links, DOWN to monitors, failures to callers and senders that wait.
+    private func sendSignals(_ reason: ExitReason, _ relations: Relations) {
+        let pid = pid
+        for call in relations.deferredCalls.values { call.fail(.exited(reason)) }
+        for waiter in dismissWaitersAfterEnd(relations) { waiter.resume() }
+        let signal = ExitSignal(kind: .link, reason: reason)
+        for partner in relations.links.values { partner.receive(signal, from: pid) }
+        for (id, monitor) in relations.monitoredBy {
+            monitor.watcher.receiveDown(
+                id, object: monitor.object, reason: reason, result: relations.result)
+        }
+        for (id, monitor) in relations.monitors {
+            monitor.target?.core.withLock { core in
+                _ = core.relations?.monitoredBy.removeValue(forKey: id)
+            }
+        }
+    }
+
+    private func dismissWaitersAfterEnd(_ relations: Relations) -> [SendWaiter] {
+        core.withLock { _ in dismissWaiters(relations) }
+    }
+
+    private func report(
+        _ reason: ExitReason, _ ending: Ending, _ names: [String], _ relations: Relations?
+    ) {
+        node.emit(.exited) { .exited(pid, reason: reason) }
+        guard !reason.isClean else { return }
+        node.emit(.crashed) {
+            .crashed(
+                CrashReport(
+                    pid: pid, node: node.name, names: names, behaviour: traits.typeName,
+                    reason: reason, lastMessage: ending.lastMessage,
+                    parent: parentID == 0 ? nil : node.pid(id: parentID),
+                    links: relations.map { $0.links.keys.sorted { $0.id < $1.id } } ?? []))
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+public import Synchronization
+
+/// What the typed code of a process is asked to do; see ``ProcessCell/behaviour``.
+@usableFromInline
+enum BehaviourCommand {
+    /// Run: the process is `scheduled` and its turn has come.
+    case step
+    /// Put an untyped message into the mailbox.
+    case put(any Sendable)
+    /// Append an untyped message to a queue; the lock is held.
+    case append(any Sendable, UnsafeMutablePointer<MessageQueue>)
+    /// Destroy what a queue holds; the process has ended with this reason.
+    case discard(UnsafeMutablePointer<MessageQueue>, ExitReason)
+}
+
+/// What became of a message.
+@usableFromInline
+enum PutResult: Sendable {
+    case accepted
+    /// The mailbox is full and the policy is not to make room.
+    case full
+    /// The process has ended.
+    case gone
+}
+
+/// The process object: identity, lock, mailbox and life cycle. Everything else refers to it.
+///
+/// The typed part (the server's state, the type of the mailbox's elements) is in a subclass and in
+/// ``behaviour``, a closure without captures that is specialised where the process is spawned. A
+/// virtual method of a generic class would run unspecialised, at a cost per message.
+@usableFromInline
+class ProcessCell: @unchecked Sendable {
+    // Unchecked: `core` has its lock, the atomics are atomic, the rest is constant; what subclasses
+    // add belongs to whoever has the process in the phase `running`.
+
+    /// The lock of the process. Rank 1: a registry shard may be locked within it, nothing else. The
+    /// only place that holds two of them is ``withBothLocked(_:_:_:)``.
+    @usableFromInline let core: Mutex<ProcessCore>
+    /// Something besides messages needs a look before the next message is handled. Set with the
+    /// lock held, read without.
+    @usableFromInline let attention = Atomic(false)
+    /// How many messages have left the mailbox; written by whoever runs the process, so senders
+    /// need not be asked for the lock. Written with the lock held when the policy is `dropOldest`.
+    @usableFromInline let popped = Atomic<UInt64>(0)
+
+    @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
+    @usableFromInline let node: Node
+    @usableFromInline let scheduler: Scheduler
+    let id: UInt64
+    /// 0 when the process was spawned by the node.
+    let parentID: UInt64
+    @usableFromInline let traits: ProcessTraits
+
+    @usableFromInline
+    init(
+        seed: ProcessSeed,
+        behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
+    ) {
+        self.core = Mutex(
+            ProcessCore(
+                mailbox: seed.traits.mailbox, trapsExits: seed.trapsExits,
+                environment: seed.environment))
+        self.behaviour = behaviour
+        self.node = seed.node
+        self.scheduler = seed.scheduler
+        self.id = seed.node.table.makeID()
+        self.parentID = seed.parentID
+        self.traits = seed.traits
+    }
+
+    @usableFromInline
+    var pid: Pid { node.pid(id: id) }
+
+    /// Whether a caller may run the process on its own thread.
+    @usableFromInline
+    var runsInline: Bool { !traits.hasOwnThread }
+}
+
+/// What a process is made from.
+@usableFromInline
+struct ProcessSeed: Sendable {
+    @usableFromInline let node: Node
+    @usableFromInline let scheduler: Scheduler
+    let parentID: UInt64
+    let environment: Environment
+    let trapsExits: Bool
+    @usableFromInline let traits: ProcessTraits
+}
+
+/// What stays as it was at the spawn. Shared by all processes with the same options, so that it
+/// costs an idle process one word.
+@usableFromInline
+final class ProcessTraits: Sendable {
+    let mailbox: MailboxOptions
+    let groupLeader: Pid?
+    let hasOwnThread: Bool
+    let stopsOnNormalLink: Bool
+    /// A server whose parent started it linked; it obeys its parent's exits although it traps.
+    let obeysParent: Bool
+    /// What the process runs, for reports.
+    let typeName: String
+    let isServer: Bool
+
+    init(options: ProcessOptions, isServer: Bool, obeysParent: Bool, typeName: String) {
+        self.mailbox = options.mailbox
+        self.groupLeader = options.groupLeader
+        self.hasOwnThread = options.ownThread
+        self.stopsOnNormalLink = options.stopsOnNormalLink
+        self.obeysParent = obeysParent
+        self.typeName = typeName
+        self.isServer = isServer
+    }
+}
+
+// MARK: - Arrivals
+
+/// What to do with a process, once its lock is released, because something has arrived.
+@usableFromInline
+enum Arrival: Sendable {
+    case none
+    case schedule
+    case resume(UnsafeContinuation<Void, Never>)
+
+    @inlinable
+    func perform(for cell: ProcessCell) {
+        switch self {
+        case .none: break
+        case .schedule: cell.submit()
+        case .resume(let continuation): continuation.resume()
+        }
+    }
+}
+
+extension ProcessCore {
+    /// Whether a message can be put into the mailbox.
+    @usableFromInline
+    enum Admission: Sendable {
+        case open
+        /// Room has to be made first.
+        case dropOldest
+        case full
+        case gone
+    }
+
+    @inlinable
+    mutating func admission(popped: borrowing Atomic<UInt64>) -> Admission {
+        if lifecycle.phase == .ended { return .gone }
+        if accepted &- poppedSeen < UInt64(capacity) { return .open }
+        return admissionWhenFull(popped: popped)
+    }
+
+    /// The slow half of ``admission(popped:)``: looks how many messages were taken meanwhile.
+    @usableFromInline
+    mutating func admissionWhenFull(popped: borrowing Atomic<UInt64>) -> Admission {
+        poppedSeen = popped.load(ordering: .acquiring)
+        let hasRoom = accepted &- poppedSeen < UInt64(capacity)
+        if hasRoom, relations?.sendWaiters.isEmpty ?? true { return .open }
+        return overflow == .dropOldest ? .dropOldest : .full
+    }
+
+    /// Something for the process to look at has arrived.
+    @inlinable
+    mutating func arrived() -> Arrival {
+        switch lifecycle.arrived() {
+        case .none: .none
+        case .schedule: .schedule
+        case .resume: takeParked()
+        }
+    }
+
+    @usableFromInline
+    mutating func takeParked() -> Arrival {
+        guard let continuation = parked else { return .none }
+        parked = nil
+        return .resume(continuation)
+    }
+
+    mutating func arrival(for wake: Lifecycle.Wake) -> Arrival {
+        switch wake {
+        case .none: .none
+        case .schedule: .schedule
+        case .resume: takeParked()
+        }
+    }
+}
+
+extension ProcessCell {
+    @usableFromInline
+    func submit() {
+        scheduler.submit(self)
+    }
+
+    /// Puts a message into the mailbox, and wakes the process if need be.
+    ///
+    /// - Parameter replaced: is called, without the lock, with the message that was dropped to make
+    ///   room.
+    @inlinable
+    final func put<E: Sendable>(_ element: E, replaced: (E) -> Void) -> PutResult {
+        var dropped: E?
+        let (result, arrival) = core.withLock { core -> (PutResult, Arrival) in
+            switch core.admission(popped: popped) {
+            case .open:
+                break
+            case .dropOldest:
+                dropped = core.queue.popFirst(as: E.self)
+                popped.store(popped.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+                core.dropped &+= 1
+            case .full:
+                return (.full, .none)
+            case .gone:
+                return (.gone, .none)
+            }
+            core.queue.append(element)
+            core.accepted &+= 1
+            return (.accepted, core.arrived())
+        }
+        arrival.perform(for: self)
+        if let dropped { replaced(dropped) }
+        return result
+    }
+
+    /// Claims the process for a caller that wants to run it on its own thread. Succeeds only while
+    /// nothing waits, so the order of messages is the same as if it had been scheduled.
+    @inlinable
+    final func claim() -> Bool {
+        guard runsInline else { return false }
+        return core.withLock { $0.lifecycle.claim() }
+    }
+
+    /// Gives back a process that ``claim()`` has claimed.
+    @usableFromInline
+    final func unclaim() {
+        let isBusy = core.withLock { core in
+            if core.lifecycle.stopReason == nil, core.queue.isEmpty,
+                core.relations?.systemMessages.isEmpty ?? true
+            {
+                core.lifecycle.ranDry()
+                return false
+            }
+            core.lifecycle.yielded()
+            return true
+        }
+        if isBusy { submit() }
+    }
+}
+
+// MARK: - Taking work
+
+/// What a process has to do next.
+@usableFromInline
+enum Work {
+    /// Handle the messages of the batch.
+    case messages
+    /// Take one message from the mailbox with ``ProcessCell/popOne(as:)`` and handle it.
+    case oneMessage
+    /// Handle a signal that has become a message. It is a ``MessageDown`` or a ``MessageExit``.
+    case info(any Sendable)
+    /// End; the reason is in the life cycle.
+    case stop
+    /// Nothing; the process is idle, or back in the run queue, and belongs to nobody here any more.
+    case done
+}
+
+extension ProcessCell {
+    /// How many messages a process handles before others get a turn.
+    @inlinable static var stepBudget: Int { 256 }
+
+    /// Decides what the running process does next.
+    ///
+    /// - Parameters:
+    ///   - batch: messages that were taken before. When the answer is `.messages` it is not empty,
+    ///     when it is `.done` it is empty and without memory.
+    ///   - hasBudget: whether the process may go on, or shall queue up again.
+    @usableFromInline
+    final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
+        enum Next { case work(Work), submit }
+        var waiters: [SendWaiter] = []
+        let next = core.withLock { core -> Next in
+            if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
+            if core.lifecycle.stopReason != nil { return .work(.stop) }
+            if let relations = core.relations {
+                if let message = nextSystemMessage(relations) { return .work(.info(message)) }
+                admitWaiters(&core, relations, resuming: &waiters)
+                attention.store(
+                    !relations.systemMessages.isEmpty || !relations.sendWaiters.isEmpty,
+                    ordering: .relaxed)
+            }
+            let isBatchEmpty = batch.isEmpty
+            if isBatchEmpty, core.queue.isEmpty {
+                // Of the two queues' memory the idle process keeps at most one small chunk.
+                if core.queue.head == nil { batch.moveAll(to: &core.queue) }
+                core.queue.trim()
+                batch.releaseMemory()
+                core.lifecycle.ranDry()
+                core.runner = nil
+                return .work(.done)
+            }
+            guard hasBudget else {
+                if isBatchEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
+                core.lifecycle.yielded()
+                core.runner = nil
+                return .submit
+            }
+            if !isBatchEmpty { return .work(.messages) }
+            if core.overflow == .dropOldest { return .work(.oneMessage) }
+            core.queue.moveAll(to: &batch)
+            return .work(.messages)
+        }
+        for waiter in waiters { waiter.resume() }
+        switch next {
+        case .work(let work):
+            return work
+        case .submit:
+            submit()
+            return .done
+        }
+    }
+
+    /// The next DOWN or EXIT whose turn has come and that is still wanted.
+    final func nextSystemMessage(_ relations: Relations) -> (any Sendable)? {
+        let popped = popped.load(ordering: .relaxed)
+        while let message = relations.systemMessages.popFirst(popped: popped) {
+            switch message {
+            case .exit(let exit):
+                return exit
+            case .down(let down):
+                // Demonitored meanwhile: as if it had never come.
+                if relations.monitors.removeValue(forKey: down.ref.reference.id) != nil {
+                    return down
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Takes the oldest message of a mailbox that drops the oldest.
+    @inlinable
+    final func popOne<E: Sendable>(as type: E.Type) -> E? {
+        core.withLock { core in
+            let element = core.queue.popFirst(as: E.self)
+            if element != nil { countPopped() }
+            return element
+        }
+    }
+
+    /// Notes that the running process has taken a message out of the mailbox.
+    @inlinable
+    final func countPopped() {
+        popped.store(popped.load(ordering: .relaxed) &+ 1, ordering: .releasing)
+    }
+
+    /// `init` has returned: the process can be scheduled.
+    @usableFromInline
+    final func started() {
+        let arrival = core.withLock { core in
+            let hasWork =
+                !core.queue.isEmpty || !(core.relations?.systemMessages.isEmpty ?? true)
+            return core.arrival(for: core.lifecycle.started(hasWork: hasWork))
+        }
+        arrival.perform(for: self)
+    }
+}

@@ -1,0 +1,336 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// What a process can do to itself, seen from inside: its identity, links, monitors, timers, names.
+///
+/// Servers get it as a ``ServerProcess`` in every callback, closure processes as a ``Process``.
+/// Neither is `Sendable`: the compiler keeps them inside their process.
+public protocol ProcessContext {
+    /// The process object; not for use outside Troupe.
+    var _handle: ProcessHandle { get }
+}
+
+/// Wraps the process object, so that ``ProcessContext`` can be public.
+public struct ProcessHandle: Sendable {
+    @usableFromInline let cell: ProcessCell
+
+    @inlinable
+    init(_ cell: ProcessCell) {
+        self.cell = cell
+    }
+}
+
+/// A server's view of its own process: the last argument of every callback.
+public struct ServerProcess: ProcessContext {
+    /// The process object; not for use outside Troupe.
+    public let _handle: ProcessHandle
+
+    @inlinable
+    init(_ cell: ProcessCell) {
+        self._handle = ProcessHandle(cell)
+    }
+
+    /// Reports a message as unhandled, as the default `handleInfo` does.
+    public func reportUnhandled(_ message: any Sendable) {
+        cell.node.emit(.unhandledMessage) {
+            .unhandledMessage(
+                pid, behaviour: cell.traits.typeName, type: "\(type(of: message as Any))")
+        }
+    }
+}
+
+@available(*, unavailable, message: "only the process itself may use it")
+extension ServerProcess: Sendable {}
+
+extension ProcessContext {
+    var cell: ProcessCell { _handle.cell }
+
+    // MARK: - Who I am
+
+    /// The pid of this process. OTP: `self()`.
+    public var pid: Pid { cell.pid }
+
+    /// The node that this process runs on.
+    public var node: Node { cell.node }
+
+    /// Who spawned this process; nil when its node did. It says nothing about who lives how long.
+    public var parent: Pid? { cell.parentID == 0 ? nil : cell.node.pid(id: cell.parentID) }
+
+    /// The group leader: the spawn option, else the parent's, else none.
+    public var groupLeader: Pid? { cell.traits.groupLeader }
+
+    /// The names of this process, in the order in which they were registered.
+    public var names: [String] { cell.core.withLock { $0.relations?.names ?? [] } }
+
+    // MARK: - Links and exits
+
+    /// Links this process with another, in both directions: when one ends, the other gets an exit
+    /// signal. OTP: `link/1`.
+    ///
+    /// Linking to oneself does nothing.
+    ///
+    /// - Returns: whether the link is new.
+    /// - Throws: ``SignalError`` — `.processUnknown` when there is no such process on this node,
+    ///   and then no exit signal is sent; `.incarnation` for a pid of an earlier start of this node.
+    @discardableResult
+    public func link(to target: Pid) throws(SignalError) -> LinkResult {
+        switch cell.node.locate(target) {
+        case .process(let other):
+            switch cell.link(to: other) {
+            case .linked: return .linked
+            case .alreadyLinked: return .alreadyLinked
+            case .targetEnded, .selfEnded: throw .processUnknown(target)
+            }
+        case .unknown: throw .processUnknown(target)
+        case .incarnation: throw .incarnation(target)
+        case .remote:
+            // As OTP does it: the call succeeds, and the exit signal tells.
+            cell.receiveUnlinkedExit(.noConnection, from: target)
+            return .linked
+        }
+    }
+
+    /// Removes the link with another process; nothing happens if there is none. OTP: `unlink/1`.
+    ///
+    /// When this returns, no exit signal of that link is received any more; one that was received
+    /// before is in the mailbox.
+    public func unlink(from target: Pid) {
+        cell.unlink(from: target)
+    }
+
+    /// The pids of the processes that this one is linked to.
+    public var links: [Pid] { cell.core.withLock { $0.relations.map { Array($0.links.keys) } ?? [] } }
+
+    /// Sets whether exit signals become ``MessageExit`` messages instead of ending this process.
+    /// OTP: `process_flag(trap_exit, Bool)`.
+    ///
+    /// The flag counts when a signal is received. A kill cannot be trapped, and a server that was
+    /// started linked obeys the exit of its parent in any case.
+    ///
+    /// - Returns: what was set before; false at first.
+    @discardableResult
+    public func setTrapsExits(_ traps: Bool) -> Bool {
+        cell.setTrapsExits(traps)
+    }
+
+    /// Whether exit signals become messages.
+    public var trapsExits: Bool { cell.core.withLock { $0.trapsExits } }
+
+    /// Sends an exit signal to a process. OTP: `exit/2`.
+    ///
+    /// `.kill` ends the receiver with `.killed` whatever it does; `.normal` is ignored by others
+    /// than oneself; any other reason ends a receiver that does not trap exits. A process that has
+    /// ended already is left in peace.
+    public func exit(_ target: Pid, _ reason: ExitReason) {
+        cell.node.signal(target, reason, from: pid)
+    }
+
+    // MARK: - Monitors
+
+    /// Watches a process: when it ends, this one gets one ``MessageDown``. OTP: `monitor/2`.
+    ///
+    /// Every call makes another monitor. A process that does not exist gives a DOWN with
+    /// `.noProcess` at once; oneself gives none ever.
+    public func monitor(_ target: Pid) -> MonitorRef {
+        switch cell.node.locate(target) {
+        case .process(let other): cell.monitor(other, as: .pid(target))
+        case .unknown, .incarnation: cell.monitor(nil, as: .pid(target))
+        case .remote: cell.monitor(nil, as: .pid(target), missing: .noConnection)
+        }
+    }
+
+    /// Watches the process that holds `name` now. The DOWN carries the name, not the pid.
+    ///
+    /// - Parameters:
+    ///   - name: if nobody holds it, the DOWN comes at once with `.noProcess`.
+    ///   - node: the name of a node; nil for this one. One without a connection gives a DOWN with
+    ///     `.noConnection`.
+    public func monitor(name: String, node: String? = nil) -> MonitorRef {
+        let object = MonitoredObject.name(name, node: node ?? cell.node.name)
+        if let node, node != cell.node.name {
+            return cell.monitor(nil, as: object, missing: .noConnection)
+        }
+        return cell.monitor(cell.node.names.find(name), as: object)
+    }
+
+    /// Removes a monitor; when this returns, no DOWN of it is ever seen, even if it was in the
+    /// mailbox. OTP: `demonitor(Ref, [flush, info])`.
+    ///
+    /// - Returns: whether the monitor was still armed. False when its DOWN was in the mailbox or
+    ///   has been handled, and for the monitor of another process, which stays.
+    @discardableResult
+    public func demonitor(_ ref: MonitorRef) -> Bool {
+        cell.demonitor(ref)
+    }
+
+    // MARK: - Names and aliases
+
+    /// Registers this process under a name. A process may have several.
+    ///
+    /// - Throws: ``RegistryError`` — `.nameTaken` or `.nameInvalid`.
+    public func register(_ name: String) throws(RegistryError) {
+        try cell.node.names.insert(name, for: cell)
+    }
+
+    /// Gives a name back.
+    ///
+    /// - Throws: ``RegistryError`` — `.nameUnknown` when nobody holds it. As in OTP the holder may be
+    ///   another process.
+    public func unregister(_ name: String) throws(RegistryError) {
+        try cell.node.names.remove(name)
+    }
+
+    /// Makes a second address for this process, which works until it is removed or the process ends.
+    /// OTP: `alias/0`.
+    public func makeAlias() -> Alias {
+        let alias = Alias(reference: cell.node.makeReference())
+        cell.core.withLock { core in
+            core.makeRelations().aliases.insert(alias.reference.id)
+            cell.node.aliases.insert(alias.reference.id, owner: cell)
+        }
+        return alias
+    }
+
+    /// Switches an alias off. Messages that are in the mailbox stay. OTP: `unalias/1`.
+    ///
+    /// - Returns: whether it was an active alias of this process.
+    @discardableResult
+    public func removeAlias(_ alias: Alias) -> Bool {
+        cell.core.withLock { core in
+            guard core.relations?.aliases.remove(alias.reference.id) != nil else { return false }
+            cell.node.aliases.remove(alias.reference.id)
+            return true
+        }
+    }
+
+    // MARK: - Environment
+
+    /// A value of the environment: this process's, else its group leader's, else its node's.
+    ///
+    /// What the parent had when it spawned this process counts as this process's own.
+    public func environment<Key: EnvironmentKey>(_ key: Key.Type) -> Key.Value? {
+        if let value = cell.core.withLock({ $0.environment[key] }) { return value }
+        if let leader = cell.traits.groupLeader.flatMap({ cell.node.table.find($0.id) }),
+            let value = leader.core.withLock({ $0.environment[key] })
+        {
+            return value
+        }
+        return cell.node.environment[key]
+    }
+
+    /// Sets a value for this process and the processes that it spawns from now on; nil removes it.
+    public func setEnvironment<Key: EnvironmentKey>(_ key: Key.Type, to value: Key.Value?) {
+        cell.core.withLock { $0.environment[key] = value }
+    }
+
+    /// All values that this process sees, with one entry for each key.
+    public var environment: Environment {
+        let leader = cell.traits.groupLeader.flatMap { cell.node.table.find($0.id) }
+        let leaders = leader?.core.withLock { $0.environment } ?? Environment()
+        let own = cell.core.withLock { $0.environment }
+        return cell.node.environment.merging(leaders).merging(own)
+    }
+
+    // MARK: - Sending
+
+    /// Sends a message to a process of this node. A server gets it in `handleInfo`.
+    ///
+    /// Two messages from one process to another arrive in the order in which they were sent.
+    ///
+    /// - Throws: ``SendError``, with the message, when it was not delivered. Who does not care
+    ///   writes `try?`.
+    public func send<Message: Sendable>(
+        _ message: Message, to target: Pid
+    ) throws(SendError<Message>) {
+        try cell.node.send(message, to: target)
+    }
+
+    /// Sends a message to whoever a destination names: a pid, a name, an alias.
+    ///
+    /// - Throws: ``SendError``, with the message, when it was not delivered.
+    public func send<Message: Sendable>(
+        _ message: Message, to target: Destination
+    ) throws(SendError<Message>) {
+        try cell.node.send(message, to: target)
+    }
+
+    // MARK: - Timers
+
+    /// Sends a message after a delay. OTP: `erlang:send_after/3`.
+    ///
+    /// - Parameters:
+    ///   - message: what to send.
+    ///   - target: to whom; looked up when the timer fires. Nil for this process itself.
+    ///   - delay: at least this long, never early. Zero sends it as soon as possible.
+    /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process, whoever the receiver is.
+    /// - Throws: ``TimerError`` when the delay is negative or too long.
+    @discardableResult
+    public func send(
+        _ message: any Sendable, to target: Destination? = nil, after delay: Duration
+    ) throws(TimerError) -> TimerRef {
+        try MessageTimer.start(
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay, every: nil)
+    }
+
+    /// Sends a message again and again, first after one interval.
+    ///
+    /// The times are multiples of the interval counted from now: one that is late does not delay
+    /// the next. When the program was stopped for a while, the missed ones are left out.
+    ///
+    /// - Parameters:
+    ///   - message: what to send.
+    ///   - target: to whom; looked up each time. Nil for this process itself.
+    ///   - interval: at least 1 ms.
+    /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process.
+    /// - Throws: ``TimerError`` when the interval is too short or too long.
+    /// - Source: OTP's `timer:send_interval/2,3`.
+    @discardableResult
+    public func send(
+        _ message: any Sendable, to target: Destination? = nil, every interval: Duration
+    ) throws(TimerError) -> TimerRef {
+        try MessageTimer.start(
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: interval,
+            every: interval)
+    }
+
+    /// A reference that is unlike any other. OTP: `make_ref/0`.
+    public func makeReference() -> Reference { cell.node.makeReference() }
+}
+
+/// Why two processes could not be linked.
+@nonexhaustive
+public enum SignalError: Error, Hashable, Sendable {
+    /// There is no such process (any more).
+    case processUnknown(Pid)
+    /// The pid belongs to an earlier life of this node.
+    case incarnation(Pid)
+}
+
+extension SignalError: CustomStringConvertible {
+    /// What happened and to whom.
+    public var description: String {
+        switch self {
+        case .processUnknown(let pid): SendFailure.processUnknown(pid).description
+        case .incarnation(let pid): SendFailure.incarnation(pid).description
+        }
+    }
+}
+
+extension ProcessCell {
+    /// An exit signal as by a link, without a link: what linking to an unreachable process sends.
+    func receiveUnlinkedExit(_ reason: ExitReason, from target: Pid) {
+        receive(ExitSignal(kind: .explicit, reason: reason), from: target)
+    }
+
+    @usableFromInline
+    func reportOverflow() {
+        let count = core.withLock { $0.dropped }
+        node.emit(.messageDropped) {
+            .messageDropped(pid, policy: traits.mailbox.overflow, droppedSoFar: count)
+        }
+    }
+}

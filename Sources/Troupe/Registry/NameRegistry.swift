@@ -1,0 +1,123 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// Why a name could not be registered or unregistered.
+@nonexhaustive
+public enum RegistryError: Error, Hashable, Sendable {
+    /// A living process holds the name.
+    case nameTaken(String, by: Pid)
+    /// A name has 1 to 255 Unicode scalars, as an atom of OTP.
+    case nameInvalid(String)
+    /// Nobody holds the name.
+    case nameUnknown(String)
+    /// There is no such process (any more).
+    case processUnknown(Pid)
+    /// The pid belongs to an earlier life of this node.
+    case incarnation(Pid)
+    /// Only processes of the node itself can have names on it.
+    case notLocal(Pid)
+}
+
+extension RegistryError: CustomStringConvertible {
+    /// What happened, to whom, and what to do about it.
+    public var description: String {
+        switch self {
+        case .nameTaken(let name, let pid):
+            "the name \"\(name)\" is taken by \(pid); choose another, or unregister it first"
+        case .nameInvalid(let name):
+            name.isEmpty
+                ? "a name cannot be empty"
+                : "the name \"\(name.prefix(32))…\" is longer than 255 characters"
+        case .nameUnknown(let name): "nobody holds the name \"\(name)\""
+        case .processUnknown(let pid): "there is no process \(pid)"
+        case .incarnation(let pid): "\(pid) belongs to an earlier start of node \"\(pid.node)\""
+        case .notLocal(let pid): "\(pid) is on node \"\(pid.node)\"; names are local to a node"
+        }
+    }
+}
+
+/// The names of a node's processes.
+///
+/// A process may hold several names, a name has one holder. A process lists its names in its
+/// relations; both are changed with the lock of the process held, so that a name can neither be
+/// taken for a process that has begun to give back what it holds, nor outlive it.
+final class NameRegistry: Sendable {
+    private static let shardCount = 16
+
+    private final class Shard: Sendable {
+        /// Rank 2: locked alone or within the lock of a process.
+        let holders = Mutex<[String: ProcessCell]>([:])
+    }
+
+    private let shards: [Shard]
+
+    init() {
+        shards = (0..<Self.shardCount).map { _ in Shard() }
+    }
+
+    private func shard(of name: String) -> Shard {
+        // Not a hash of the whole name: the dictionary makes that one. Length and ends spread
+        // well enough over 16 shards.
+        var mix = UInt(name.utf8.count)
+        for byte in name.utf8.suffix(4) { mix = mix &* 31 &+ UInt(byte) }
+        return shards[Int(mix % UInt(Self.shardCount))]
+    }
+
+    static func isValid(_ name: String) -> Bool {
+        // Counts no further than it must: a name may come from outside and have 10 MB.
+        !name.isEmpty && name.unicodeScalars.prefix(256).count <= 255
+    }
+
+    func insert(_ name: String, for cell: ProcessCell) throws(RegistryError) {
+        guard Self.isValid(name) else { throw .nameInvalid(name) }
+        let failure = cell.core.withLock { core -> RegistryError? in
+            guard core.lifecycle.phase != .ended, !core.isClosing else {
+                return .processUnknown(cell.pid)
+            }
+            let holder = shard(of: name).holders.withLock { holders -> ProcessCell? in
+                if let holder = holders[name] { return holder }
+                holders[name] = cell
+                return nil
+            }
+            if let holder { return .nameTaken(name, by: holder.pid) }
+            core.makeRelations().names.append(name)
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// Takes a name away from its holder.
+    func remove(_ name: String) throws(RegistryError) {
+        guard let holder = find(name) else { throw .nameUnknown(name) }
+        let wasRemoved = holder.core.withLock { core in
+            guard let index = core.relations?.names.firstIndex(of: name) else { return false }
+            core.relations?.names.remove(at: index)
+            shard(of: name).holders.withLock { holders in
+                if holders[name] === holder { holders[name] = nil }
+            }
+            return true
+        }
+        if !wasRemoved { throw .nameUnknown(name) }
+    }
+
+    /// Takes a name away from a process that ends.
+    func remove(_ name: String, of cell: ProcessCell) {
+        shard(of: name).holders.withLock { holders in
+            if holders[name] === cell { holders[name] = nil }
+        }
+    }
+
+    func find(_ name: String) -> ProcessCell? {
+        shard(of: name).holders.withLock { $0[name] }
+    }
+
+    /// All names with their holders, by name.
+    func all() -> [(name: String, cell: ProcessCell)] {
+        shards.flatMap { $0.holders.withLock { $0.map { (name: $0.key, cell: $0.value) } } }
+            .sorted { $0.name < $1.name }
+    }
+}

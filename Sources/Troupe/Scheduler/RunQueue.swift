@@ -1,0 +1,76 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// One thing a worker can run: a step of a process, or a job of a task.
+///
+/// A tagged word, because a run queue is written and read for every message. A process is retained
+/// while it is in a queue.
+struct Runnable: Sendable {
+    private let bits: UInt
+
+    enum Kind {
+        case process(ProcessCell)
+        case job(UnownedJob)
+    }
+
+    init(_ cell: ProcessCell) {
+        bits = UInt(bitPattern: Unmanaged.passRetained(cell).toOpaque())
+    }
+
+    init(_ job: UnownedJob) {
+        // A job is a pointer to an aligned heap object; SE-0392 calls it "an opaque reference".
+        let pointer = unsafeBitCast(job, to: UInt.self)
+        assert(pointer & 1 == 0)
+        bits = pointer | 1
+    }
+
+    /// What it is; to be called once, as it takes back the reference to the process.
+    consuming func take() -> Kind {
+        if bits & 1 == 1 { return .job(unsafeBitCast(bits & ~1, to: UnownedJob.self)) }
+        guard let pointer = UnsafeMutableRawPointer(bitPattern: bits) else {
+            preconditionFailure("a runnable is never nil")
+        }
+        return .process(Unmanaged<ProcessCell>.fromOpaque(pointer).takeRetainedValue())
+    }
+}
+
+/// A first-in, first-out ring of runnables that grows as needed.
+struct RunQueue: Sendable {
+    private var slots: [Runnable?] = Array(repeating: nil, count: 64)
+    private var first = 0
+    private(set) var count = 0
+
+    mutating func append(_ runnable: Runnable) {
+        if count == slots.count { grow() }
+        slots[(first + count) & (slots.count - 1)] = runnable
+        count += 1
+    }
+
+    mutating func popFirst() -> Runnable? {
+        guard count > 0 else { return nil }
+        let runnable = slots[first]
+        slots[first] = nil
+        first = (first + 1) & (slots.count - 1)
+        count -= 1
+        return runnable
+    }
+
+    /// Removes and returns the older half, rounded up.
+    mutating func popHalf() -> [Runnable] {
+        var half: [Runnable] = []
+        half.reserveCapacity((count + 1) / 2)
+        for _ in 0..<((count + 1) / 2) {
+            if let runnable = popFirst() { half.append(runnable) }
+        }
+        return half
+    }
+
+    private mutating func grow() {
+        var larger = [Runnable?](repeating: nil, count: slots.count * 2)
+        for offset in 0..<count { larger[offset] = slots[(first + offset) & (slots.count - 1)] }
+        slots = larger
+        first = 0
+    }
+}

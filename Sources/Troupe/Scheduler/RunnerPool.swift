@@ -1,0 +1,137 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// What a runner runs: the `async` part of a process, until it has nothing to do, its budget is
+/// used up, or it has ended.
+@usableFromInline
+typealias RunnerBody = @Sendable (ProcessCell, Runner) async -> Void
+
+/// A process and what a runner shall do for it.
+struct RunnerAssignment: Sendable {
+    let cell: ProcessCell
+    let body: RunnerBody
+}
+
+/// The idle runners of a scheduler.
+///
+/// A process that awaits needs a task, an idle process does not. So processes borrow tasks: a
+/// runner keeps one process while a handler of it is suspended, and comes back here when the
+/// process has run dry.
+final class RunnerPool: Sendable {
+    /// More idle runners than this are let go; a runner holds about 1.5 KB.
+    static let idleCountMax = 256
+
+    /// The runners that wait for a process. A leaf lock.
+    private let idle = Mutex<[UnsafeContinuation<RunnerAssignment?, Never>]>([])
+
+    /// Runs `body` for `cell` on a runner; on this thread, if it is one of the scheduler's.
+    func run(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
+        if let continuation = idle.withLock({ $0.popLast() }) {
+            scheduler.handOver { continuation.resume(returning: assignment) }
+        } else {
+            scheduler.handOver { Runner(pool: self).start(assignment, on: scheduler) }
+        }
+    }
+
+    fileprivate func checkIn(_ continuation: UnsafeContinuation<RunnerAssignment?, Never>) {
+        let isTaken = idle.withLock { idle in
+            guard idle.count < Self.idleCountMax else { return false }
+            idle.append(continuation)
+            return true
+        }
+        if !isTaken { continuation.resume(returning: nil) }
+    }
+
+    /// Lets all idle runners go.
+    func removeAll() {
+        let continuations = idle.withLock { idle in
+            defer { idle = [] }
+            return idle
+        }
+        for continuation in continuations { continuation.resume(returning: nil) }
+    }
+}
+
+/// A task that processes borrow, one after the other.
+@usableFromInline
+final class Runner: @unchecked Sendable {
+    // Unchecked: `identity` and `cell` are written by the runner's own task only, and `cell` is read
+    // by others only after they have found by `identity`, which is written first, that they are it.
+
+    private struct State {
+        /// Nil until `start` has returned.
+        var task: Task<Void, Never>?
+        var isCancelled = false
+    }
+
+    /// Ranks after the lock of a process.
+    private let state = Mutex(State())
+    private let pool: RunnerPool
+    private var identity: UnsafeCurrentTask?
+    private var cell: ProcessCell?
+
+    fileprivate init(pool: RunnerPool) {
+        self.pool = pool
+    }
+
+    fileprivate func start(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
+        let task = Task.detached(name: "troupe-runner", executorPreference: scheduler) {
+            await self.loop(assignment)
+        }
+        let isCancelled = state.withLock { state in
+            state.task = task
+            return state.isCancelled
+        }
+        if isCancelled { task.cancel() }
+    }
+
+    /// Makes this the runner's last process. To be called with the lock of the process held, while
+    /// the runner serves it; ``cancelTask()`` follows when the lock is released.
+    func retire() {
+        state.withLock { $0.isCancelled = true }
+    }
+
+    /// Whether the task is cancelled, or is about to be.
+    @usableFromInline
+    var isRetired: Bool { state.withLock { $0.isCancelled } }
+
+    /// Cancels the task, so that what it awaits can notice.
+    func cancelTask() {
+        state.withLock { $0.task }?.cancel()
+    }
+
+    private func loop(_ first: RunnerAssignment) async {
+        identity = withUnsafeCurrentTask { $0 }
+        await CurrentProcess.$runner.withValue(self) {
+            var next: RunnerAssignment? = first
+            while let assignment = next {
+                cell = assignment.cell
+                await assignment.body(assignment.cell, self)
+                cell = nil
+                // A cancelled task stays cancelled; the next process must not inherit that.
+                if isRetired { return }
+                next = await withUnsafeContinuation { pool.checkIn($0) }
+            }
+        }
+    }
+
+    /// The process of the runner, if it is this runner's task that asks.
+    ///
+    /// A task that was started within a handler inherits the task-local, but it is not part of the
+    /// process: it may outlive the handler, and a handler need not wait for it.
+    fileprivate var cellIfCurrent: ProcessCell? {
+        withUnsafeCurrentTask { $0 == identity } ? cell : nil
+    }
+}
+
+/// The process on whose behalf a task runs.
+enum CurrentProcess {
+    @TaskLocal fileprivate static var runner: Runner?
+
+    /// The process whose handler or body calls this from its own task.
+    static var cell: ProcessCell? { runner?.cellIfCurrent }
+}

@@ -1,0 +1,73 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// Runs processes: decides when which process gets a thread, and keeps the time.
+///
+/// All nodes share ``default`` unless they are given one of their own. A scheduler is also a
+/// `TaskExecutor`, so that the `async` code of processes stays on its threads; use it as the
+/// executor preference of a task of your own to run that task there too.
+public class Scheduler: TaskExecutor, @unchecked Sendable {
+    // Unchecked: the stored properties are constants of `Sendable` types; the class is not final
+    // so that a simulated scheduler can take the place of the real one.
+
+    let timers: TimerService
+    let runners = RunnerPool()
+
+    init(timers: TimerService) {
+        self.timers = timers
+    }
+
+    /// The scheduler of every node that is not given another one: one thread per processor, started
+    /// when the first process is.
+    public static let `default`: Scheduler = WorkerPool(
+        threadCount: Platform.processorCount, name: "troupe", use: .byDefault)
+
+    /// Makes a scheduler with threads of its own.
+    ///
+    /// Its threads run until ``shutDown()``.
+    ///
+    /// - Parameter threads: how many; 1 to 1,024, values outside are clamped.
+    public static func threads(_ threads: Int) -> Scheduler {
+        WorkerPool(threadCount: min(max(threads, 1), 1024), name: "troupe")
+    }
+
+    /// Ends the threads. Stop the nodes that use the scheduler first: what is still queued is not
+    /// run. Has no effect on ``default``.
+    public func shutDown() {}
+
+    /// How many threads run processes.
+    public var threadCount: Int { 0 }
+
+    /// Nanoseconds of the scheduler's clock; monotonic, its zero is arbitrary.
+    var now: UInt64 { Platform.monotonicNanoseconds() }
+
+    /// ``now``, good to some milliseconds, for where looking at the clock must cost little.
+    var coarseNow: UInt64 { Platform.coarseNanoseconds() }
+
+    /// Puts a process whose phase is `scheduled` at the end of a run queue.
+    @usableFromInline
+    func submit(_ cell: ProcessCell) {
+        preconditionFailure("a scheduler must say how it runs processes")
+    }
+
+    /// Puts a job of a task at the end of a run queue.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        preconditionFailure("a scheduler must say how it runs jobs")
+    }
+
+    /// Whether this thread is one of the scheduler's.
+    var isCurrent: Bool { false }
+
+    /// Whether this thread may wait: it is not one on which several processes have to run.
+    var mayBlockHere: Bool { true }
+
+    /// Makes `resume`, which resumes a task that waits on this scheduler, run that task on this
+    /// thread as soon as what runs here now has returned, ahead of the queue.
+    func handOver(_ resume: () -> Void) {
+        resume()
+    }
+}

@@ -1,0 +1,84 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+extension ProcessCell {
+    /// Runs `body` with the locks of two different processes held.
+    ///
+    /// The one with the lower id is locked first, so two such calls cannot block each other.
+    static func withBothLocked<Result: Sendable>(
+        _ one: ProcessCell, _ other: ProcessCell,
+        _ body: (inout ProcessCore, inout ProcessCore) -> Result
+    ) -> Result {
+        precondition(one !== other)
+        if one.id < other.id {
+            return one.core.withLock { first in
+                other.core.withLock { second in body(&first, &second) }
+            }
+        }
+        return other.core.withLock { first in
+            one.core.withLock { second in body(&second, &first) }
+        }
+    }
+
+    /// An exit signal reaches this process.
+    ///
+    /// - Parameter sender: who sent it; nil when the node gives an order.
+    final func receive(_ signal: ExitSignal, from sender: Pid?) {
+        var runner: Runner?
+        let arrival = core.withLock { core -> Arrival in
+            guard core.lifecycle.phase != .ended else { return .none }
+            if signal.kind == .link {
+                // Unlinked meanwhile: the signal is dropped.
+                guard let sender, core.relations?.links.removeValue(forKey: sender) != nil else {
+                    return .none
+                }
+            }
+            let receiver = ExitSignal.Receiver(
+                trapsExits: core.trapsExits,
+                isSender: sender == pid,
+                isServerOfSender: traits.obeysParent && sender?.id == parentID
+                    && sender?.nodeName == node.nodeName,
+                stopsOnNormalLink: traits.stopsOnNormalLink)
+            let wake: Lifecycle.Wake?
+            switch signal.outcome(at: receiver) {
+            case .ignore:
+                return .none
+            case .deliver:
+                guard let sender else { return .none }
+                return append(.exit(MessageExit(from: sender, reason: signal.reason)), to: &core)
+            case .stop(let reason):
+                wake = core.lifecycle.stopRequested(reason)
+            case .kill:
+                wake = core.lifecycle.killRequested()
+            }
+            guard let wake else { return .none }
+            attention.store(true, ordering: .relaxed)
+            if let current = core.runner {
+                current.retire()
+                runner = current
+            }
+            return core.arrival(for: wake)
+        }
+        runner?.cancelTask()
+        arrival.perform(for: self)
+    }
+
+    /// Appends a signal that has become a message. The lock is held.
+    final func append(_ message: SystemMessageQueue.Message, to core: inout ProcessCore) -> Arrival {
+        core.makeRelations().systemMessages.append(message, position: core.accepted)
+        attention.store(true, ordering: .relaxed)
+        return core.arrived()
+    }
+
+    /// Sets whether exits are trapped and returns what was set before.
+    final func setTrapsExits(_ traps: Bool) -> Bool {
+        core.withLock { core in
+            defer { core.trapsExits = traps }
+            return core.trapsExits
+        }
+    }
+}

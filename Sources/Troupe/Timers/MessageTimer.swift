@@ -1,0 +1,116 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// Names one timer: what `send(_:to:after:)` and `send(_:to:every:)` returned.
+public struct TimerRef: Hashable, Sendable, CustomStringConvertible {
+    /// The reference as such.
+    public let reference: Reference
+    let timer: OwnedTimer
+
+    /// Whether both name the same timer.
+    public static func == (left: TimerRef, right: TimerRef) -> Bool {
+        left.reference == right.reference
+    }
+
+    /// Hashes the reference.
+    public func hash(into hasher: inout Hasher) { hasher.combine(reference) }
+
+    /// The description of the reference.
+    public var description: String { reference.description }
+
+    /// Stops the timer, from anywhere.
+    ///
+    /// - Returns: how long it still had to run; nil when it has fired or was cancelled. After that
+    ///   its message is not sent any more, but may be in the mailbox.
+    /// - Source: OTP's `erlang:cancel_timer/1`.
+    @discardableResult
+    public func cancel() -> Duration? { timer.cancel() }
+
+    /// How long the timer still has to run; nil when it has fired or was cancelled.
+    ///
+    /// - Source: OTP's `erlang:read_timer/1`.
+    public var remaining: Duration? { timer.remaining }
+}
+
+/// Why a timer could not be started.
+@nonexhaustive
+public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A delay is not negative, an interval has at least 1 ms.
+    case tooShort(Duration)
+    /// A delay is at most 100 years.
+    case tooLong(Duration)
+
+    /// What is wrong and what is right.
+    public var description: String {
+        switch self {
+        case .tooShort(let duration):
+            "\(duration) is too short: a delay is not negative, an interval has at least 1 ms"
+        case .tooLong(let duration): "\(duration) is too long: at most 100 years"
+        }
+    }
+}
+
+/// A timer that sends a message, once or again and again.
+final class MessageTimer: OwnedTimer, @unchecked Sendable {
+    // Unchecked: `deadline` belongs to the timer thread once the timer is armed.
+
+    static let delayMax = Duration.seconds(100 * 366 * 86_400)
+
+    private let message: any Sendable
+    private let target: Destination
+    /// 0 for a timer that fires once.
+    private let interval: UInt64
+    private var deadline: UInt64
+
+    private init(
+        id: UInt64, node: Node, holders: [ProcessCell], message: any Sendable,
+        target: Destination, interval: UInt64, deadline: UInt64
+    ) {
+        self.message = message
+        self.target = target
+        self.interval = interval
+        self.deadline = deadline
+        super.init(id: id, node: node, holders: holders)
+    }
+
+    /// Starts a timer.
+    ///
+    /// - Parameter owner: the process that starts it, and that it dies with. It also dies with a
+    ///   receiver that is named by its pid.
+    static func start(
+        _ message: any Sendable, to target: Destination, on node: Node, owner: ProcessCell?,
+        after delay: Duration, every interval: Duration?
+    ) throws(TimerError) -> TimerRef {
+        if delay < .zero { throw .tooShort(delay) }
+        if let interval, interval < .milliseconds(1) { throw .tooShort(interval) }
+        if delay > delayMax { throw .tooLong(delay) }
+        var holders = owner.map { [$0] } ?? []
+        if case .pid(let pid) = target, pid != owner?.pid,
+            case .process(let receiver) = node.locate(pid)
+        {
+            holders.append(receiver)
+        }
+        let reference = node.makeReference()
+        let deadline = node.scheduler.now + delay.clampedNanoseconds
+        let timer = MessageTimer(
+            id: reference.id, node: node, holders: holders, message: message, target: target,
+            interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
+        timer.start(at: deadline)
+        return TimerRef(reference: reference, timer: timer)
+    }
+
+    override func fire() -> UInt64? {
+        if let failure = node.sendUntyped(message, to: target) {
+            node.emit(.undelivered) {
+                .undelivered(failure, type: "\(type(of: message as Any))")
+            }
+        }
+        guard interval > 0 else { return nil }
+        let now = node.scheduler.now
+        let missed = now > deadline ? (now - deadline) / interval : 0
+        deadline += (missed + 1) * interval
+        return deadline
+    }
+}

@@ -1,0 +1,115 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// What a timer does when it is due. Called on the timer thread, without a lock.
+protocol TimerTarget: AnyObject, Sendable {
+    func timerFired()
+}
+
+/// Drives a ``TimerWheel`` from the monotonic clock: one thread, started with the first timer,
+/// asleep until the next one is due.
+final class TimerService: Sendable {
+    private struct State: Sendable {
+        var wheel: TimerWheel<any TimerTarget>
+        /// Until when the thread sleeps; nil when it has not been started.
+        var wakesAt: UInt64?
+        var isShutDown = false
+    }
+
+    /// Protects the wheel. A leaf: nothing else is locked while it is held.
+    private let state: Mutex<State>
+    private let parker = Parker()
+
+    init() {
+        self.state = Mutex(State(wheel: TimerWheel(now: Platform.monotonicNanoseconds())))
+    }
+
+    /// Arms a timer.
+    func schedule(at deadline: UInt64, _ target: any TimerTarget) -> TimerWheelToken {
+        enum Wake { case none, thread, newThread }
+        let (token, wake) = state.withLock { state -> (TimerWheelToken, Wake) in
+            let token = state.wheel.insert(deadline: deadline, target)
+            guard let wakesAt = state.wakesAt else {
+                state.wakesAt = 0
+                return (token, .newThread)
+            }
+            // A thread that wakes up before anyway finds the new timer by itself.
+            guard let next = state.wheel.nextAdvance(), next < wakesAt else { return (token, .none) }
+            state.wakesAt = next
+            return (token, .thread)
+        }
+        switch wake {
+        case .none: break
+        case .thread: parker.unpark()
+        case .newThread: Platform.startThread(name: "troupe-timer") { self.run() }
+        }
+        return token
+    }
+
+    /// Disarms a timer.
+    ///
+    /// - Returns: its deadline and target; nil when it has fired or was cancelled before.
+    @discardableResult
+    func cancel(_ token: TimerWheelToken) -> (deadline: UInt64, target: any TimerTarget)? {
+        state.withLock { state in
+            state.wheel.cancel(token).map { ($0.deadline, $0.payload) }
+        }
+    }
+
+    /// The deadline of an armed timer.
+    func deadline(of token: TimerWheelToken) -> UInt64? {
+        state.withLock { $0.wheel.deadline(of: token) }
+    }
+
+    /// How many timers are armed.
+    var count: Int { state.withLock { $0.wheel.count } }
+
+    /// Ends the thread. Timers that are still armed never fire.
+    func shutDown() {
+        _ = state.withLock { state in
+            state.isShutDown = true
+            return state.wheel.removeAll()
+        }
+        parker.unpark()
+    }
+
+    private func run() {
+        while true {
+            let now = Platform.monotonicNanoseconds()
+            let step = state.withLock { state -> (due: [any TimerTarget], wakesAt: UInt64)? in
+                if state.isShutDown { return nil }
+                let due = state.wheel.advance(to: now)
+                state.wakesAt = state.wheel.nextAdvance() ?? .max
+                return (due, state.wakesAt ?? .max)
+            }
+            guard let step else { return }
+            for target in step.due { target.timerFired() }
+            if !step.due.isEmpty { continue }
+            if step.wakesAt == .max { parker.park() } else { parker.park(until: step.wakesAt) }
+        }
+    }
+}
+
+extension Duration {
+    /// The duration in nanoseconds; negative ones are 0, those too long to express the maximum.
+    @usableFromInline
+    var clampedNanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        if seconds < 0 || attoseconds < 0 { return 0 }
+        let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return .max }
+        let (sum, overflowed) = whole.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000)
+        return overflowed ? .max : sum
+    }
+
+    /// A number of nanoseconds as a duration.
+    init(nanosecondCount: UInt64) {
+        self =
+            .seconds(Int64(nanosecondCount / 1_000_000_000))
+            + .nanoseconds(Int64(nanosecondCount % 1_000_000_000))
+    }
+}

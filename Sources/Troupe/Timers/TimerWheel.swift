@@ -1,0 +1,236 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// Deadlines and what belongs to them, as a pure data structure: a hierarchical timing wheel.
+///
+/// Time is a number of nanoseconds that the caller passes in. Inserting and removing are constant
+/// in the number of timers. A timer is never early; it is late by less than one tick (1.05 ms) plus
+/// the time until ``advance(to:)`` is called. Timers that come due together are returned in the
+/// order of their deadlines, equal deadlines in the order of insertion.
+///
+/// Invariants, with `current` in ticks and every timer's tick being its deadline rounded up:
+/// - A timer is on the level of the highest group of 6 bits in which its tick differs from
+///   `current`, in the slot that these bits name. So a lower level comes due before a higher one.
+/// - `occupied[level]` has a bit for every slot that holds a timer.
+struct TimerWheel<Payload: Sendable>: Sendable {
+    /// Finds a timer again. A token of a fired or cancelled timer finds nothing.
+    typealias Token = TimerWheelToken
+
+    private struct Entry: Sendable {
+        var deadline: UInt64
+        var order: UInt64
+        var next: Int32
+        var previous: Int32
+        var slot: Int32
+        var serial: UInt32
+        var payload: Payload?
+    }
+
+    private static var tickShift: UInt64 { 20 }
+    private static var slotBits: UInt64 { 6 }
+    private static var slotsPerLevel: Int { 64 }
+    private static var levels: Int { 8 }
+    private static var none: Int32 { -1 }
+
+    private var entries: [Entry] = []
+    private var firstFree = Self.none
+    private var heads = [Int32](repeating: -1, count: levels * slotsPerLevel)
+    private var tails = [Int32](repeating: -1, count: levels * slotsPerLevel)
+    private var occupied = [UInt64](repeating: 0, count: levels)
+    private var current: UInt64
+    private var nextOrder: UInt64 = 0
+
+    /// How many timers are armed.
+    private(set) var count = 0
+
+    init(now: UInt64) {
+        self.current = now >> Self.tickShift
+    }
+
+    /// The latest deadline that a wheel can hold; later ones are treated as this one.
+    static var latestDeadline: UInt64 { UInt64.max >> 1 }
+
+    /// Arms a timer.
+    ///
+    /// - Parameter deadline: may lie in the past; then the timer is due at the next advance.
+    mutating func insert(deadline: UInt64, _ payload: Payload) -> Token {
+        let index: Int32
+        if firstFree != Self.none {
+            index = firstFree
+            firstFree = entries[Int(index)].next
+        } else {
+            index = Int32(entries.count)
+            entries.append(
+                Entry(
+                    deadline: 0, order: 0, next: Self.none, previous: Self.none, slot: Self.none,
+                    serial: 0, payload: nil))
+        }
+        entries[Int(index)].deadline = min(deadline, Self.latestDeadline)
+        entries[Int(index)].order = nextOrder
+        entries[Int(index)].payload = payload
+        nextOrder += 1
+        count += 1
+        place(index)
+        return Token(index: index, serial: entries[Int(index)].serial)
+    }
+
+    /// Disarms a timer.
+    ///
+    /// - Returns: its deadline and payload; nil when it has fired or was cancelled before.
+    mutating func cancel(_ token: Token) -> (deadline: UInt64, payload: Payload)? {
+        guard let index = find(token) else { return nil }
+        unlink(index)
+        return free(index)
+    }
+
+    /// The deadline of an armed timer.
+    func deadline(of token: Token) -> UInt64? {
+        find(token).map { entries[Int($0)].deadline }
+    }
+
+    /// When ``advance(to:)`` has to be called next; nil when no timer is armed. May be earlier than
+    /// the earliest deadline, never later than it by more than a tick.
+    func nextAdvance() -> UInt64? {
+        for level in 0..<Self.levels where occupied[level] != 0 {
+            return startTick(level: level, slot: firstSlot(level: level)) << Self.tickShift
+        }
+        return nil
+    }
+
+    /// Moves time forward and returns what has come due.
+    mutating func advance(to now: UInt64) -> [Payload] {
+        let target = now >> Self.tickShift
+        var due: [Payload] = []
+        while let level = occupied.firstIndex(where: { $0 != 0 }) {
+            let slot = firstSlot(level: level)
+            let tick = startTick(level: level, slot: slot)
+            guard tick <= target else { break }
+            current = tick
+            if level == 0 {
+                takeDue(slot: slot, into: &due)
+            } else {
+                cascade(level: level, slot: slot)
+            }
+        }
+        current = max(current, target)
+        return due
+    }
+
+    /// Disarms everything and returns the payloads.
+    mutating func removeAll() -> [Payload] {
+        let payloads = entries.compactMap(\.payload)
+        for index in entries.indices where entries[index].payload != nil {
+            unlink(Int32(index))
+            _ = free(Int32(index))
+        }
+        return payloads
+    }
+
+    // MARK: - Slots
+
+    private func find(_ token: Token) -> Int32? {
+        guard token.index >= 0, Int(token.index) < entries.count,
+            entries[Int(token.index)].serial == token.serial,
+            entries[Int(token.index)].payload != nil
+        else { return nil }
+        return token.index
+    }
+
+    private mutating func place(_ index: Int32) {
+        let tickLength = UInt64(1) << Self.tickShift
+        let roundedUp = (entries[Int(index)].deadline + tickLength - 1) >> Self.tickShift
+        let tick = max(roundedUp, current)
+        let differing = (tick ^ current) | UInt64(Self.slotsPerLevel - 1)
+        let level = (63 - differing.leadingZeroBitCount) / Int(Self.slotBits)
+        let within = Int(tick >> (UInt64(level) * Self.slotBits)) & (Self.slotsPerLevel - 1)
+        let slot = level * Self.slotsPerLevel + within
+        let last = tails[slot]
+        entries[Int(index)].slot = Int32(slot)
+        entries[Int(index)].previous = last
+        entries[Int(index)].next = Self.none
+        if last == Self.none {
+            heads[slot] = index
+            occupied[level] |= 1 << UInt64(within)
+        } else {
+            entries[Int(last)].next = index
+        }
+        tails[slot] = index
+    }
+
+    private mutating func unlink(_ index: Int32) {
+        let entry = entries[Int(index)]
+        let slot = Int(entry.slot)
+        if entry.previous == Self.none {
+            heads[slot] = entry.next
+        } else {
+            entries[Int(entry.previous)].next = entry.next
+        }
+        if entry.next == Self.none {
+            tails[slot] = entry.previous
+        } else {
+            entries[Int(entry.next)].previous = entry.previous
+        }
+        if heads[slot] == Self.none {
+            occupied[slot / Self.slotsPerLevel] &= ~(1 << UInt64(slot % Self.slotsPerLevel))
+        }
+    }
+
+    private mutating func free(_ index: Int32) -> (deadline: UInt64, payload: Payload)? {
+        guard let payload = entries[Int(index)].payload else { return nil }
+        entries[Int(index)].payload = nil
+        entries[Int(index)].serial &+= 1
+        entries[Int(index)].next = firstFree
+        firstFree = index
+        count -= 1
+        return (entries[Int(index)].deadline, payload)
+    }
+
+    private func firstSlot(level: Int) -> Int {
+        occupied[level].trailingZeroBitCount
+    }
+
+    /// The first tick of a slot: `current` with the level's bits replaced and those below cleared.
+    private func startTick(level: Int, slot: Int) -> UInt64 {
+        let shift = UInt64(level) * Self.slotBits
+        let above = (current >> (shift + Self.slotBits)) << (shift + Self.slotBits)
+        return above | (UInt64(slot) << shift)
+    }
+
+    private mutating func takeDue(slot: Int, into due: inout [Payload]) {
+        var indices: [Int32] = []
+        var next = heads[slot]
+        while next != Self.none {
+            indices.append(next)
+            next = entries[Int(next)].next
+        }
+        indices.sort {
+            let (left, right) = (entries[Int($0)], entries[Int($1)])
+            return (left.deadline, left.order) < (right.deadline, right.order)
+        }
+        for index in indices {
+            unlink(index)
+            if let payload = free(index)?.payload { due.append(payload) }
+        }
+    }
+
+    private mutating func cascade(level: Int, slot: Int) {
+        let position = level * Self.slotsPerLevel + slot
+        var next = heads[position]
+        heads[position] = Self.none
+        tails[position] = Self.none
+        occupied[level] &= ~(1 << UInt64(slot))
+        while next != Self.none {
+            let index = next
+            next = entries[Int(index)].next
+            place(index)
+        }
+    }
+}
+
+/// Finds a timer in a ``TimerWheel`` again.
+struct TimerWheelToken: Hashable, Sendable {
+    let index: Int32
+    let serial: UInt32
+}

@@ -1,0 +1,99 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Synchronization
+import Testing
+
+@testable import Troupe
+
+/// Runs `body` with a node that is stopped afterwards, and checks that nothing of it remains.
+func withNode<Result>(
+    _ options: NodeOptions = NodeOptions(events: NoEvents()),
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (Node) async throws -> Result
+) async throws -> Result {
+    let node = try Node(name: "test", options: options)
+    do {
+        let result = try await body(node)
+        await node.stop()
+        #expect(node.count == 0, sourceLocation: sourceLocation)
+        #expect(node.processes == [], sourceLocation: sourceLocation)
+        #expect(node.registered.isEmpty, sourceLocation: sourceLocation)
+        #expect(node.aliases.count == 0, sourceLocation: sourceLocation)
+        return result
+    } catch {
+        await node.stop()
+        throw error
+    }
+}
+
+/// A list that several processes append to and a test waits on.
+final class Log<Element: Sendable>: Sendable {
+    private struct State {
+        var elements: [Element] = []
+        var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+
+    func append(_ element: Element) {
+        let ready = state.withLock { state in
+            state.elements.append(element)
+            let count = state.elements.count
+            let ready = state.waiters.filter { $0.count <= count }.map(\.continuation)
+            state.waiters.removeAll { $0.count <= count }
+            return ready
+        }
+        for continuation in ready { continuation.resume() }
+    }
+
+    var elements: [Element] { state.withLock { $0.elements } }
+
+    /// Waits until there are `count` elements, and returns all there are.
+    func wait(for count: Int) async -> [Element] {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.elements.count >= count { return true }
+                state.waiters.append((count, continuation))
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        return elements
+    }
+}
+
+/// Something that tasks and handlers wait for; open for good once it was opened.
+final class Gate: Sendable {
+    private let log = Log<Void>()
+    private let parkers = Mutex<(isOpen: Bool, waiting: [Parker])>((false, []))
+
+    func open() {
+        let waiting = parkers.withLock { state in
+            state.isOpen = true
+            return state.waiting
+        }
+        for parker in waiting { parker.unpark() }
+        log.append(())
+    }
+
+    func wait() async { _ = await log.wait(for: 1) }
+
+    /// For handlers that shall block their thread.
+    func waitBlocking() {
+        let parker = Parker()
+        let isOpen = parkers.withLock { state in
+            if !state.isOpen { state.waiting.append(parker) }
+            return state.isOpen
+        }
+        if !isOpen { parker.park() }
+    }
+}
+
+/// An error that can be compared.
+struct TestError: Error, Hashable {
+    let code: Int
+    init(_ code: Int) { self.code = code }
+}
