@@ -11,9 +11,13 @@ public import Synchronization
 /// ``ProcessCell/behaviour``. Measured: an unspecialised step costs a multiple of a message.
 @usableFromInline
 final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
-    // Unchecked: `server` belongs to whoever has the process in the phase `running` or `starting`.
+    // Unchecked: both properties belong to whoever has the process in the phase `running` or
+    // `starting`.
 
     @usableFromInline var server: Server?
+    /// Counts the calls that were handled on their caller's thread, modulo the step budget of 256:
+    /// when it wraps, the caller gives others a turn.
+    @usableFromInline var claimedCalls: UInt8 = 0
 
     @inlinable
     init(seed: ProcessSeed) {
@@ -117,7 +121,8 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     func handleClaimed(
         _ request: Server.Call, _ reply: TypedReplyCell<Server.Reply>
     ) -> Server.Reply? {
-        withUnsafeMutablePointer(to: &server) { server in
+        claimedCalls &+= 1
+        return withUnsafeMutablePointer(to: &server) { server in
             do {
                 let result = try server.pointee?.handleCall(
                     request, from: From(reply), process: ServerProcess(self))

@@ -146,8 +146,11 @@ extension ServerRef where Server: GenServer {
         if cell.claim() {
             let start = cell.coarseNow
             let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
+            // Read before the server is given back.
+            let isTurnOver = typed.claimedCalls == .max
             if let value = typed.handleClaimed(request, reply) {
                 if cell.isPast(timeout, since: start) { throw .timeout(pid) }
+                if isTurnOver { await Task.yield() }
                 return value
             }
             return try await cell.awaitReply(reply, timeout: timeout)

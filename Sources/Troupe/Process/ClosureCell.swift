@@ -7,10 +7,12 @@ internal import Synchronization
 
 /// The process of a closure: it keeps one runner for life.
 final class ClosureCell: ProcessCell, @unchecked Sendable {
-    // Unchecked: `batch` and `timeout` belong to the body, which is the only one that receives.
+    // Unchecked: `batch` and `budget` belong to the body, which is the only one that receives.
 
     /// Messages that were taken from the mailbox and not received yet.
     private var batch = MessageQueue()
+    /// How many messages the body may receive before others get a turn.
+    private var budget = ProcessCell.stepBudget
 
     /// An element of the mailbox: a message in a wrapper, because a bare existential that is passed
     /// to a generic function would be opened, and the queue would get elements of many types.
@@ -84,14 +86,21 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     ///
     /// - Throws: the exit reason when the process has been told to end.
     func receive(deadline: UInt64?) async throws(ExitReason) -> (any Sendable)? {
+        if budget <= 0 {
+            budget = ProcessCell.stepBudget
+            await Task.yield()
+        }
         while true {
             switch poll() {
-            case .message(let message): return message
+            case .message(let message):
+                budget -= 1
+                return message
             case .toldToEnd(let reason): throw reason
             case .nothing: break
             }
             if let deadline, scheduler.now >= deadline { return nil }
             await park(deadline: deadline)
+            budget = ProcessCell.stepBudget
         }
     }
 

@@ -121,6 +121,12 @@ struct Lifecycle: Sendable {
         return arrived()
     }
 
+    /// The reason with which a wait of the process is to fail: what it has been told, unless it is
+    /// cleaning up for that very reason.
+    var interruption: ExitReason? {
+        isKilled || !isTerminating ? stopReason : nil
+    }
+
     /// The end begins: the body has returned, a callback asks for it, or an order is obeyed.
     ///
     /// - Parameter own: the reason that the process itself gives; an order that came before wins.

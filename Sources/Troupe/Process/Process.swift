@@ -74,9 +74,7 @@ extension ProcessCell {
         let alarm = ReplyCell(callee: pid)
         let deadline = scheduler.now.addingSaturated(duration.clampedNanoseconds)
         if deadline > scheduler.now { await alarm.wait(deadline: deadline, timers: node.timers) }
-        if let reason = core.withLock({ $0.lifecycle.isTerminating ? nil : $0.lifecycle.stopReason }) {
-            throw reason
-        }
+        if let reason = core.withLock({ $0.lifecycle.interruption }) { throw reason }
     }
 }
 

@@ -66,6 +66,8 @@ final class Runner: @unchecked Sendable {
         /// Nil until `start` has returned.
         var task: Task<Void, Never>?
         var isCancelled = false
+        /// What the task begins with.
+        var first: RunnerAssignment?
     }
 
     /// Ranks after the lock of a process.
@@ -79,8 +81,10 @@ final class Runner: @unchecked Sendable {
     }
 
     fileprivate func start(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
+        // Not captured by the closure, which would keep the first process as long as the task.
+        state.withLock { $0.first = assignment }
         let task = Task.detached(name: "troupe-runner", executorPreference: scheduler) {
-            await self.loop(assignment)
+            await self.loop()
         }
         let isCancelled = state.withLock { state in
             state.task = task
@@ -104,19 +108,26 @@ final class Runner: @unchecked Sendable {
         state.withLock { $0.task }?.cancel()
     }
 
-    private func loop(_ first: RunnerAssignment) async {
+    private func loop() async {
         identity = withUnsafeCurrentTask { $0 }
         await CurrentProcess.$runner.withValue(self) {
-            var next: RunnerAssignment? = first
-            while let assignment = next {
-                cell = assignment.cell
-                await assignment.body(assignment.cell, self)
-                cell = nil
+            var next = state.withLock { $0.first.take() }
+            while next != nil {
+                await serve(&next)
                 // A cancelled task stays cancelled; the next process must not inherit that.
                 if isRetired { return }
                 next = await withUnsafeContinuation { pool.checkIn($0) }
             }
         }
+    }
+
+    /// Serves one process. A function of its own, so that nothing of the process is kept while the
+    /// runner is idle.
+    private func serve(_ next: inout RunnerAssignment?) async {
+        guard let assignment = next.take() else { return }
+        cell = assignment.cell
+        await assignment.body(assignment.cell, self)
+        cell = nil
     }
 
     /// The process of the runner, if it is this runner's task that asks.

@@ -72,7 +72,7 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
         self.target = target
         self.interval = interval
         self.deadline = deadline
-        super.init(id: id, node: node, holders: holders)
+        super.init(id: id, node: node, holders: holders, repeats: interval > 0)
     }
 
     /// Starts a timer.

@@ -12,16 +12,20 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     private struct State: Sendable {
         var token: TimerWheelToken?
         var isCancelled = false
+        /// A timer that repeats does what it is for, and will then be armed again.
+        var isFiring = false
     }
 
     let id: UInt64
     let node: Node
     private let holders: [ProcessCell]
+    private let repeats: Bool
     /// A leaf, but for the timer service's own lock.
     private let state = Mutex(State())
 
     /// - Parameter holders: the processes that the timer dies with.
-    init(id: UInt64, node: Node, holders: [ProcessCell]) {
+    init(id: UInt64, node: Node, holders: [ProcessCell], repeats: Bool = false) {
+        self.repeats = repeats
         self.id = id
         self.node = node
         self.holders = holders
@@ -45,6 +49,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     final func arm(at deadline: UInt64) {
         state.withLock { state in
+            state.isFiring = false
             guard !state.isCancelled else { return }
             state.token = node.timers.schedule(at: deadline, self)
         }
@@ -54,14 +59,18 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     ///
     /// - Returns: how long it still had to run; nil when it has fired or was cancelled before.
     final func cancel() -> Duration? {
-        let cancelled = state.withLock { state -> (deadline: UInt64, target: any TimerTarget)? in
-            state.isCancelled = true
-            defer { state.token = nil }
-            return state.token.flatMap { node.timers.cancel($0) }
+        let deadline = state.withLock { state -> UInt64? in
+            defer {
+                state.token = nil
+                state.isCancelled = true
+            }
+            if state.isFiring, !state.isCancelled { return 0 }
+            // One that the service has taken out to fire will find that it is cancelled.
+            return state.token.map { node.timers.cancel($0)?.deadline ?? 0 }
         }
-        guard let cancelled else { return nil }
+        guard let deadline else { return nil }
         leaveHolders()
-        return Self.remaining(until: cancelled.deadline, now: node.scheduler.now)
+        return Self.remaining(until: deadline, now: node.scheduler.now)
     }
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
@@ -77,6 +86,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     final func timerFired() {
         let isCancelled = state.withLock { state in
             state.token = nil
+            state.isFiring = repeats
             return state.isCancelled
         }
         if isCancelled { return }

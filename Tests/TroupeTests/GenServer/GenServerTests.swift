@@ -231,7 +231,7 @@ struct GenServerTests {
     @Test("the callers that wait in a full mailbox are told when the server ends")
     func callersInMailbox() async throws {
         try await withNode { node in
-            let counter = try node.spawn(Counter.self, 1)
+            let counter = try node.spawn(Counter.self, 1, options: .init(ownThread: true))
             let (gate, started) = (Gate(), Gate())
             try counter.cast(.block(gate, started: started))
             await started.wait()

@@ -1,0 +1,272 @@
+import Testing
+
+@testable import Troupe
+
+@Suite("Mailboxes: bounds and what happens at them", .timeLimit(.minutes(1)))
+struct OverflowTests {
+    /// A recorder whose handler is held up, with room for `capacity` messages.
+    private func blocked(
+        _ node: Node, capacity: Int, _ overflow: OverflowPolicy, name: String? = nil
+    ) async throws -> (server: ServerRef<Recorder>, log: Log<String>, gate: Gate) {
+        let (log, gate, started) = (Log<String>(), Gate(), Gate())
+        let options = ProcessOptions(
+            name: name, mailbox: .init(capacity: capacity, overflow: overflow), ownThread: true)
+        let server = try node.spawn(Recorder.self, .init(log), options: options)
+        try server.cast { _ in
+            started.open()
+            gate.waitBlocking()
+        }
+        await started.wait()
+        return (server, log, gate)
+    }
+
+    @Test("MBOX-10 reject: the sender is told and gets its message back; the bound is exact")
+    func reject() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 3, .reject)
+            for number in 0..<3 { try server.send(number) }
+            let error = #expect(throws: SendError<Int>.self) { try server.send(99) }
+            #expect(error?.message == 99)
+            #expect(error?.failure == .mailboxFull(server.pid, capacity: 3))
+            #expect(throws: SendError<Int>.self) { try node.send(98, to: server.pid) }
+            gate.open()
+            #expect(await log.wait(for: 3) == ["0", "1", "2"])
+        }
+    }
+
+    @Test("dropNewest: the message is gone, the sender is not told, the event is")
+    func dropNewest() async throws {
+        let events = Log<Event>()
+        let options = NodeOptions(events: EventHandler(.messageDropped) { events.append($0) })
+        try await withNode(options) { node in
+            let (server, log, gate) = try await blocked(node, capacity: 2, .dropNewest)
+            for number in 0..<5 { try server.send(number) }
+            gate.open()
+            #expect(await log.wait(for: 2) == ["0", "1"])
+            guard case .messageDropped(let pid, .dropNewest, 3) = events.elements.last else {
+                Issue.record("\(events.elements)")
+                return
+            }
+            #expect(pid == server.pid && events.elements.count == 3)
+        }
+    }
+
+    @Test("dropOldest: the newest stay, and order is kept")
+    func dropOldest() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 3, .dropOldest)
+            for number in 0..<10 { try server.send(number) }
+            gate.open()
+            #expect(await log.wait(for: 3) == ["7", "8", "9"])
+            try server.send(10)
+            #expect(await log.wait(for: 4).last == "10")
+        }
+    }
+
+    @Test("dropOldest fails the call that it drops")
+    func dropOldestCall() async throws {
+        try await withNode { node in
+            let counter = try node.spawn(
+                Counter.self, 1,
+                options: .init(
+                    mailbox: .init(capacity: 1, overflow: .dropOldest), ownThread: true))
+            let (gate, started) = (Gate(), Gate())
+            try counter.cast(.block(gate, started: started))
+            await started.wait()
+            async let outcome = { () async -> CallError? in
+                do throws(CallError) {
+                    _ = try await counter.call(.value)
+                    return nil
+                } catch { return error }
+            }()
+            while counter.cell.queueLength == 0 { await Task.yield() }
+            try counter.cast(.increment(by: 5))
+            #expect(await outcome == .mailboxFull(counter.pid, capacity: 1))
+            gate.open()
+            while counter.cell.queueLength > 0 { await Task.yield() }
+            #expect(try await counter.call(.value) == 6)
+        }
+    }
+
+    @Test("MBOX-11 MBOX-12 fallback: what does not fit goes, wrapped and tagged, to another process")
+    func fallback() async throws {
+        try await withNode { node in
+            let overflow = Log<String>()
+            _ = try node.spawn(Recorder.self, .init(overflow), options: .init(name: "spill"))
+            let one = try await blocked(node, capacity: 1, .fallback("spill", tag: "one"))
+            let two = try await blocked(node, capacity: 1, .fallback("spill", tag: "two"))
+            for number in 0..<3 { try one.server.send(number) }
+            #expect(await overflow.wait(for: 2) == ["fallback one 1", "fallback one 2"])
+            for number in 0..<2 { try two.server.send(number) }
+            #expect(await overflow.wait(for: 3).last == "fallback two 1")
+            one.gate.open()
+            two.gate.open()
+            #expect(await one.log.wait(for: 1) == ["0"])
+            #expect(await two.log.wait(for: 1) == ["0"])
+        }
+    }
+
+    @Test("a fallback that does not exist, or is the process itself, rejects")
+    func fallbackMissing() async throws {
+        try await withNode { node in
+            for target in ["nobody", "own"] {
+                let (server, _, gate) = try await blocked(
+                    node, capacity: 1, .fallback(.name(target), tag: "x"), name: "own")
+                try server.send(1)
+                #expect(throws: SendError<Int>.self) { try server.send(2) }
+                gate.open()
+                node.exit(server.pid, .shutdown)
+                while node.isAlive(server.pid) { await Task.yield() }
+            }
+        }
+    }
+
+    @Test("stop: the process ends with MailboxOverflow, after its running handler")
+    func stop() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 1, .stop)
+            try server.send(1)
+            #expect(throws: SendError<Int>.self) { try server.send(2) }
+            gate.open()
+            let text = "terminate \(ExitReason.error(MailboxOverflow(capacity: 1)))"
+            #expect(await log.wait(for: 1) == [text])
+        }
+    }
+
+    @Test("MBOX-13 RACE-17 signals pass a full mailbox")
+    func signals() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 1, .reject)
+            try server.send(1)
+            try node.register("late", server.pid)
+            let watcher = try node.spawn { process in
+                _ = process.monitor(server.pid)
+                return (try await process.receive() as? MessageDown)?.reason
+            }
+            while server.cell.monitoredByCount == 0 { await Task.yield() }
+            node.kill(server.pid)
+            gate.open()
+            #expect(try await watcher.value == .killed)
+            #expect(log.elements == [])
+        }
+    }
+
+    @Test("waiting senders are served in order, as room comes, and lose nothing")
+    func waiting() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 2, .reject)
+            for number in 0..<2 { try server.send(number) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 2..<20 {
+                    group.addTask {
+                        try await node.send(
+                            number, to: .pid(server.pid), waitingUpTo: .seconds(30))
+                    }
+                    while server.cell.sendWaiterCount < number - 1 { await Task.yield() }
+                }
+                // While others wait the mailbox is full for everybody else.
+                #expect(throws: SendError<Int>.self) { try server.send(99) }
+                gate.open()
+                try await group.waitForAll()
+            }
+            #expect(await log.wait(for: 20) == (0..<20).map(String.init))
+        }
+    }
+
+    @Test("a waiting send ends at its deadline, when cancelled, and when the process ends")
+    func waitingEnds() async throws {
+        try await withNode { node in
+            let (server, _, gate) = try await blocked(node, capacity: 1, .reject)
+            try server.send(0)
+            let late = await #expect(throws: SendError<Int>.self) {
+                try await node.send(1, to: .pid(server.pid), waitingUpTo: .milliseconds(10))
+            }
+            #expect(late?.failure == .timeout(server.pid) && late?.message == 1)
+            let task = Task {
+                try await node.send(2, to: .pid(server.pid), waitingUpTo: .seconds(60))
+            }
+            while server.cell.sendWaiterCount == 0 { await Task.yield() }
+            task.cancel()
+            let cancelled = await #expect(throws: SendError<Int>.self) { try await task.value }
+            #expect(cancelled?.failure == .cancelled)
+            #expect(server.cell.sendWaiterCount == 0)
+            async let outcome = { () async -> SendFailure? in
+                do throws(SendError<Int>) {
+                    try await node.send(3, to: .pid(server.pid), waitingUpTo: .seconds(60))
+                    return nil
+                } catch { return error.failure }
+            }()
+            while server.cell.sendWaiterCount == 0 { await Task.yield() }
+            node.kill(server.pid)
+            gate.open()
+            #expect(await outcome == .processUnknown(server.pid))
+        }
+    }
+
+    @Test("MBOX-01 MBOX-02 each sender's messages keep their order, none is lost")
+    func order() async throws {
+        struct Numbered: Sendable { let sender: Int, number: Int }
+        try await withNode { node in
+            let receiver = try node.spawn { process in
+                var next = Array(repeating: 0, count: 4)
+                for _ in 0..<4 * 20_000 {
+                    guard let message = try await process.receive() as? Numbered else { continue }
+                    #expect(next[message.sender] == message.number)
+                    next[message.sender] += 1
+                }
+                return next
+            }
+            for sender in 0..<4 {
+                try node.spawn { process in
+                    for number in 0..<20_000 {
+                        let message = Numbered(sender: sender, number: number)
+                        do {
+                            try process.send(message, to: receiver.pid)
+                        } catch {
+                            try await node.send(
+                                message, to: .pid(receiver.pid), waitingUpTo: .seconds(30))
+                        }
+                    }
+                }
+            }
+            #expect(try await receiver.value == Array(repeating: 20_000, count: 4))
+        }
+    }
+
+    @Test("a bound of less than one message is an error", arguments: [0, -1, Int.max])
+    func badCapacity(capacity: Int) async throws {
+        try await withNode { node in
+            let error = #expect(throws: SpawnError.self) {
+                _ = try node.spawn(
+                    Counter.self, 1, options: .init(mailbox: .init(capacity: capacity)))
+            }
+            guard case .mailboxCapacityInvalid(capacity) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test("REG-10 MBOX-04 MBOX-05 a send that finds nobody says why and hands the message back")
+    func nobody() async throws {
+        try await withNode { node in
+            let gone = try node.spawn { _ in 1 }
+            _ = try await gone.exitReason
+            func failure(_ target: Destination) -> SendFailure? {
+                do {
+                    try node.send("m", to: target)
+                    return nil
+                } catch {
+                    #expect(error.message == "m")
+                    return error.failure
+                }
+            }
+            #expect(failure(.pid(gone.pid)) == .processUnknown(gone.pid))
+            #expect(failure("nobody") == .nameUnknown("nobody"))
+            let old = Pid(node: "test", id: 16, creation: node.creation + 1)
+            #expect(failure(.pid(old)) == .incarnation(old))
+            let away = Pid(node: "away", id: 16, creation: 1)
+            #expect(failure(.pid(away)) == .noConnection(node: "away"))
+        }
+    }
+}
