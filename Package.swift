@@ -17,7 +17,12 @@ let package = Package(
     targets: [
         .target(name: "Troupe"),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
-    ],
+        .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),
+    ]
+        + ["Counter", "Embedding", "Links", "PingPong", "WordCount"].map { example in
+            .executableTarget(
+                name: example, dependencies: ["Troupe"], path: "Examples/\(example)")
+        },
     swiftLanguageModes: [.v6]
 )
 
