@@ -18,8 +18,10 @@ let package = Package(
         .target(name: "Troupe"),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
         .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),
+        .testTarget(name: "DocumentationTests", dependencies: ["Hello"]),
+        .testTarget(name: "RepositoryTests"),
     ]
-        + ["Counter", "Embedding", "Links", "PingPong", "WordCount"].map { example in
+        + ["Counter", "Embedding", "Hello", "Links", "PingPong", "WordCount"].map { example in
             .executableTarget(
                 name: example, dependencies: ["Troupe"], path: "Examples/\(example)")
         },

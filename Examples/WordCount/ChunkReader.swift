@@ -113,7 +113,9 @@ struct ChunkReader {
         text.formIndex(before: &index)
         while index > text.startIndex {
             let before = text.index(before: index)
-            if !text[before].isLetter { return text.utf8.distance(from: text.startIndex, to: index) }
+            if !text[before].isLetter {
+                return text.utf8.distance(from: text.startIndex, to: index)
+            }
             index = before
         }
         return nil

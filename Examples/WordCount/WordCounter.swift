@@ -50,7 +50,8 @@ struct WordCounter {
         // of a character, so what follows them is looked at as characters, from where the last
         // word or the last other byte begins.
         let start = wordStart < index ? wordStart : max(position, index - 1)
-        let lineEnd = bytes[index...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
+        let lineEnd =
+            bytes[index...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
         countCharacters(start..<lineEnd)
         position = lineEnd
     }

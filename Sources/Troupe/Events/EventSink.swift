@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// Receives the events of a node: the place for logging and metrics.
 ///
 /// A sink is called on the thread on which the event happens, possibly on several at once, and

@@ -106,7 +106,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
             }
             return nil
         } catch {
-            return failed(error, envelope.awaited, envelope.typeName)
+            return failed(error, envelope.awaited) { envelope.typeName }
         }
     }
 

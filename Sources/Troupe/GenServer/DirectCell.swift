@@ -110,7 +110,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
             }
             return nil
         } catch {
-            return failed(error, envelope.awaited, envelope.typeName)
+            return failed(error, envelope.awaited) { envelope.typeName }
         }
     }
 
@@ -140,9 +140,11 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                     return value
                 }
             } catch {
-                let name = Envelope<Server>.call(request, reply).typeName
                 var batch = MessageQueue()
-                end(failed(error, reply, name), server, batch: &batch)
+                let ending = failed(error, reply) {
+                    Envelope<Server>.call(request, reply).typeName
+                }
+                end(ending, server, batch: &batch)
             }
             return nil
         }
@@ -185,7 +187,7 @@ extension ProcessCell {
             return nil
         case .stop(let reason, let value):
             reply.complete(value)
-            return Ending(own: reason, lastMessage: envelope.typeName)
+            return Ending(own: reason, lastMessage: reason.isClean ? nil : envelope.typeName)
         }
     }
 
@@ -193,14 +195,17 @@ extension ProcessCell {
     ///
     /// - Parameter awaited: the call that was being handled; it fails when the process has ended.
     @usableFromInline
-    final func failed(_ error: any Error, _ awaited: ReplyCell?, _ lastMessage: String) -> Ending {
+    final func failed(
+        _ error: any Error, _ awaited: ReplyCell?, _ lastMessage: () -> String
+    ) -> Ending {
         let reason = ExitReason(thrown: error)
         if node.options.crashesOnError, case .error(let error) = reason {
             fatalError(
-                "\(traits.typeName) \(pid) threw while handling \(lastMessage): \(error) "
+                "\(traits.typeName) \(pid) threw while handling \(lastMessage()): \(error) "
                     + "(NodeOptions.crashesOnError is set)")
         }
         if let awaited { deferCall(awaited) }
-        return Ending(own: reason, lastMessage: lastMessage)
+        // Looking into the message is slow; only a crash report needs it.
+        return Ending(own: reason, lastMessage: reason.isClean ? nil : lastMessage())
     }
 }

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-public import Synchronization
-
 /// The place where the reply to one call is awaited and put: whichever outcome comes first counts.
 @usableFromInline
 class ReplyCell: TimerTarget, @unchecked Sendable {
@@ -35,7 +33,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     }
 
     /// Rank 2: locked alone or within the lock of a process.
-    @usableFromInline let state = Mutex(State())
+    @usableFromInline let state = Lock(State())
     /// The called process.
     @usableFromInline let callee: Pid
 

@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-
 /// A typed reference to a running server: what its messages and replies are is known to the
 /// compiler.
 ///

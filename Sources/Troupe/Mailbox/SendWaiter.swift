@@ -10,14 +10,15 @@ internal import Synchronization
 /// Its message is put into the mailbox by the process itself as soon as there is room, in the order
 /// in which the senders began to wait.
 final class SendWaiter: TimerTarget, @unchecked Sendable {
-    // Unchecked: `outcome`, `continuation` and `isQueued` are only touched with the lock of `cell`
-    // held.
+    // Unchecked: all variables are only touched with the lock of `cell` held.
 
     let cell: ProcessCell
     /// Appends the message to the queue of the locked process.
     let append: @Sendable (inout MessageQueue) -> Void
     fileprivate var continuation: UnsafeContinuation<Void, Never>?
     fileprivate var outcome: Outcome?
+    /// Where the queue has it; set when it joins.
+    fileprivate var ticket = 0
 
     enum Outcome: Sendable {
         case accepted, gone, timedOut, cancelled
@@ -46,7 +47,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         let gaveUp = cell.core.withLock { core in
             guard self.outcome == nil else { return false }
             self.outcome = outcome
-            core.relations?.sendWaiters.removeAll { $0 === self }
+            core.relations?.sendWaiters.remove(self)
             return true
         }
         if gaveUp { resume() }
@@ -96,22 +97,68 @@ extension ProcessCell {
     ) {
         guard !relations.sendWaiters.isEmpty else { return }
         core.poppedSeen = popped.load(ordering: .relaxed)
-        let room = Int(UInt64(core.capacity) - (core.accepted - core.poppedSeen))
-        let admitted = relations.sendWaiters.prefix(room)
-        for waiter in admitted {
+        while core.accepted - core.poppedSeen < UInt64(core.capacity),
+            let waiter = relations.sendWaiters.popFirst()
+        {
             waiter.append(&core.queue)
             core.accepted &+= 1
             waiter.outcome = .accepted
             resuming.append(waiter)
         }
-        relations.sendWaiters.removeFirst(admitted.count)
     }
 
     /// Fails all waiting senders of a process that has ended. The lock is held.
     final func dismissWaiters(_ relations: Relations) -> [SendWaiter] {
-        let waiters = relations.sendWaiters
-        for waiter in waiters { waiter.outcome = .gone }
-        relations.sendWaiters = []
+        var waiters: [SendWaiter] = []
+        while let waiter = relations.sendWaiters.popFirst() {
+            waiter.outcome = .gone
+            waiters.append(waiter)
+        }
         return waiters
+    }
+}
+
+/// Senders in the order in which they began to wait. All operations are constant, amortised.
+struct SendWaiterQueue: Sendable {
+    /// Nil for those who have left before their turn.
+    private var entries: [SendWaiter?] = []
+    /// How many of the entries are done with, at the front.
+    private var first = 0
+    /// The ticket of the first entry.
+    private var base = 0
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func append(_ waiter: SendWaiter) {
+        waiter.ticket = base + entries.count
+        entries.append(waiter)
+        count += 1
+    }
+
+    /// Takes one that is in the queue out of it; one that is not stays where it is.
+    mutating func remove(_ waiter: SendWaiter) {
+        let index = waiter.ticket - base
+        guard entries.indices.contains(index), entries[index] === waiter else { return }
+        entries[index] = nil
+        count -= 1
+    }
+
+    mutating func popFirst() -> SendWaiter? {
+        while first < entries.count {
+            let waiter = entries[first]
+            entries[first] = nil
+            first += 1
+            if first >= 64, first * 2 > entries.count {
+                entries.removeFirst(first)
+                base += first
+                first = 0
+            }
+            if let waiter {
+                count -= 1
+                return waiter
+            }
+        }
+        return nil
     }
 }

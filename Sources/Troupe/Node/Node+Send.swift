@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 extension Node {
     /// Sends a message to a process of this node. A server gets it in `handleInfo`.
     ///
@@ -38,8 +36,8 @@ extension Node {
     ///   - target: to whom.
     ///   - timeout: how long to wait at most.
     /// - Throws: ``SendError``, with the message, when it was not delivered: `.timeout` when there
-    ///   was no room in time, `.cancelled` when the waiting task was cancelled, or what ``send(_:to:)``
-    ///   throws.
+    ///   was no room in time, `.cancelled` when the waiting task was cancelled, or what a send
+    ///   that does not wait throws.
     public func send<Message: Sendable>(
         _ message: Message, to target: Destination, waitingUpTo timeout: Duration
     ) async throws(SendError<Message>) {

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// How a new process is tied to its spawner, before it runs.
 @usableFromInline
 enum Bond: Sendable {
@@ -32,7 +30,7 @@ extension Node {
         return ServerRef(cell)
     }
 
-    /// Starts a server whose `init` takes nothing; see ``spawn(_:_:options:)``.
+    /// Starts a server whose `init` takes nothing; see `spawn(_:_:options:)`.
     @inlinable
     public func spawn<Server: GenServer>(
         _ type: Server.Type, options: ProcessOptions = .default
@@ -274,7 +272,7 @@ extension ProcessCell {
         if isIgnored {
             ending = Ending(own: .normal)
         } else {
-            ending = failed(error, nil, "init")
+            ending = failed(error, nil) { "init" }
         }
         // The starter is told by what the spawn throws, not by an exit signal besides.
         if let parent { parent.unlink(from: pid) }

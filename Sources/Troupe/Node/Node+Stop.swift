@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// Where a node is in its life, and who waits for what.
 struct NodeState: Sendable {
     enum Phase: Sendable {

@@ -34,7 +34,7 @@ public final class Node: Sendable {
     private let nextReference = Atomic<UInt64>(1)
     private let processCount = Atomic(0)
     /// A leaf lock.
-    let state = Mutex(NodeState())
+    let state = Lock(NodeState())
 
     /// Makes a node and starts it.
     ///

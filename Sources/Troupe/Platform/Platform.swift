@@ -48,6 +48,18 @@ enum Platform {
         UInt32(truncatingIfNeeded: time(nil))
     }
 
+    /// Lets another thread run.
+    static func yieldThread() {
+        sched_yield()
+    }
+
+    /// Lets other threads run for a while.
+    static func nap(nanoseconds: UInt64) {
+        var time = timespec()
+        time.tv_nsec = .init(min(nanoseconds, 999_999_999))
+        nanosleep(&time, nil)
+    }
+
     /// How many processors this program may use, at least one.
     static var processorCount: Int {
         max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))

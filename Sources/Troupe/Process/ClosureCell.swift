@@ -205,7 +205,7 @@ final class ResultCell: @unchecked Sendable {
     // Unchecked: `value` is written by the body before `finished`, and read after it.
 
     var value: (any Sendable)?
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     private struct State: Sendable {
         var reason: ExitReason?

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// Ends the processes that were spawned with it when it is cancelled.
 public final class LifetimeToken: Sendable {
     private struct State: Sendable {
@@ -20,7 +18,7 @@ public final class LifetimeToken: Sendable {
     }
 
     /// A leaf lock.
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Makes a token that is not cancelled.
     public init() {}

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// The name of a node as a number, so that a ``Pid`` is two words without reference counts.
 ///
 /// Names are interned for the life of the program, as Erlang's atoms are. The table grows by one
@@ -14,7 +12,7 @@ struct NodeName: Hashable, Sendable {
     /// Position in the intern table; also the first number of a printed pid.
     @usableFromInline let index: UInt32
 
-    private static let table = Mutex(Table())
+    private static let table = Lock(Table())
 
     private struct Table {
         var names: [String] = []

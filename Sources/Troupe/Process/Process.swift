@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// A closure process's view of itself: OTP's `spawn` and `receive`.
 ///
 /// ```swift

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// What ended a process, for its crash report. Type names only, never contents.
 @usableFromInline
 struct Ending: Sendable {

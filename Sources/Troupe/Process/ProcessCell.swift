@@ -40,7 +40,7 @@ class ProcessCell: @unchecked Sendable {
 
     /// The lock of the process. Rank 1: a registry shard may be locked within it, nothing else. The
     /// only place that holds two of them is ``withBothLocked(_:_:_:)``.
-    @usableFromInline let core: Mutex<ProcessCore>
+    @usableFromInline let core: Lock<ProcessCore>
     /// Something besides messages needs a look before the next message is handled. Set with the
     /// lock held, read without.
     @usableFromInline let attention = Atomic(false)
@@ -61,7 +61,7 @@ class ProcessCell: @unchecked Sendable {
         seed: ProcessSeed,
         behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
     ) {
-        self.core = Mutex(
+        self.core = Lock(
             ProcessCore(
                 mailbox: seed.traits.mailbox, trapsExits: seed.trapsExits,
                 environment: seed.environment))

@@ -4,7 +4,7 @@
 //===----------------------------------------------------------------------===//
 
 extension ProcessContext {
-    /// Starts a server as a child of this process; see ``Node/spawn(_:_:options:)``.
+    /// Starts a server as a child of this process; see `Node.spawn(_:_:options:)`.
     ///
     /// The child inherits the environment and the group leader. It is not linked: it outlives its
     /// parent.
@@ -14,6 +14,14 @@ extension ProcessContext {
     ) throws(SpawnError) -> ServerRef<Server> {
         let (cell, _) = try _handle.start(type, argument, options, .none)
         return ServerRef(cell)
+    }
+
+    /// Starts a server whose `init` takes nothing, as a child of this process.
+    @inlinable
+    public func spawn<Server: GenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try spawn(type, (), options: options)
     }
 
     /// Starts a server as a child that is linked from the beginning. OTP: `gen_server:start_link`.

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// What a process can do to itself, seen from inside: its identity, links, monitors, timers, names.
 ///
 /// Servers get it as a ``ServerProcess`` in every callback, closure processes as a ``Process``.
@@ -103,7 +101,9 @@ extension ProcessContext {
     }
 
     /// The pids of the processes that this one is linked to.
-    public var links: [Pid] { cell.core.withLock { $0.relations.map { Array($0.links.keys) } ?? [] } }
+    public var links: [Pid] {
+        cell.core.withLock { $0.relations.map { Array($0.links.keys) } ?? [] }
+    }
 
     /// Sets whether exit signals become ``MessageExit`` messages instead of ending this process.
     /// OTP: `process_flag(trap_exit, Bool)`.

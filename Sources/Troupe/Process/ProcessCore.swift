@@ -6,7 +6,7 @@
 /// Everything of a process that its lock protects.
 @usableFromInline
 struct ProcessCore: ~Copyable, @unchecked Sendable {
-    // Unchecked: it only exists inside the `Mutex` of its process.
+    // Unchecked: it only exists inside the `Lock` of its process.
 
     @usableFromInline var lifecycle = Lifecycle()
 
@@ -88,7 +88,7 @@ final class Relations: @unchecked Sendable {
     /// Signals that have become messages, in order.
     var systemMessages = SystemMessageQueue()
     /// Senders that wait for room, in order. While there is one, the mailbox is full.
-    var sendWaiters: [SendWaiter] = []
+    var sendWaiters = SendWaiterQueue()
     /// Calls in which this process waits for others.
     var outstandingCalls: [ReplyCell] = []
     /// What the body has returned, for monitors.

@@ -3,12 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// The active aliases of a node's processes.
 final class AliasTable: Sendable {
     /// Rank 2: locked alone or within the lock of a process.
-    private let owners = Mutex<[UInt64: ProcessCell]>([:])
+    private let owners = Lock<[UInt64: ProcessCell]>([:])
 
     func insert(_ id: UInt64, owner: ProcessCell) {
         owners.withLock { $0[id] = owner }

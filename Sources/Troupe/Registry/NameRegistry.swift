@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// Why a name could not be registered or unregistered.
 @nonexhaustive
 public enum RegistryError: Error, Hashable, Sendable {
@@ -50,7 +48,7 @@ final class NameRegistry: Sendable {
 
     private final class Shard: Sendable {
         /// Rank 2: locked alone or within the lock of a process.
-        let holders = Mutex<[String: ProcessCell]>([:])
+        let holders = Lock<[String: ProcessCell]>([:])
     }
 
     private let shards: [Shard]

@@ -47,7 +47,7 @@ final class ProcessTable: Sendable {
     private let nextShard = Atomic<UInt32>(0)
 
     private final class ShardBox: Sendable {
-        let state = Mutex(Shard())
+        let state = Lock(Shard())
     }
 
     init() {

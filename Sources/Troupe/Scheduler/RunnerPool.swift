@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// What a runner runs: the `async` part of a process, until it has nothing to do, its budget is
 /// used up, or it has ended.
 @usableFromInline
@@ -26,7 +24,7 @@ final class RunnerPool: Sendable {
     static let idleCountMax = 256
 
     /// The runners that wait for a process. A leaf lock.
-    private let idle = Mutex<[UnsafeContinuation<RunnerAssignment?, Never>]>([])
+    private let idle = Lock<[UnsafeContinuation<RunnerAssignment?, Never>]>([])
 
     /// Runs `body` for `cell` on a runner; on this thread, if it is one of the scheduler's.
     func run(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
@@ -71,7 +69,7 @@ final class Runner: @unchecked Sendable {
     }
 
     /// Ranks after the lock of a process.
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let pool: RunnerPool
     private var identity: UnsafeCurrentTask?
     private var cell: ProcessCell?

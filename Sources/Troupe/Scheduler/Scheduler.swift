@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// Runs processes: decides when which process gets a thread, and keeps the time.
 ///
 /// All nodes share ``default`` unless they are given one of their own. A scheduler is also a

@@ -28,7 +28,7 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
     }
 
     /// Protects what the workers share. A leaf, like the lock of each worker's queue.
-    private let shared = Mutex(Shared())
+    private let shared = Lock(Shared())
     /// The number of sleeping workers, readable without the lock.
     private let idleCount = Atomic(0)
     /// Whether a watcher exists or is being woken, readable without the lock.
@@ -294,7 +294,7 @@ final class Worker: @unchecked Sendable {
     let index: Int
     let parker = Parker()
     /// A leaf lock.
-    let queue = Mutex(RunQueue())
+    let queue = Lock(RunQueue())
     /// Counts what the worker has begun; a watcher sees by it whether the worker is stuck.
     let epoch = Atomic<UInt64>(0)
     unowned(unsafe) var pool: WorkerPool?

@@ -68,7 +68,8 @@ extension ProcessCell {
     }
 
     /// Appends a signal that has become a message. The lock is held.
-    final func append(_ message: SystemMessageQueue.Message, to core: inout ProcessCore) -> Arrival {
+    final func append(_ message: SystemMessageQueue.Message, to core: inout ProcessCore) -> Arrival
+    {
         core.makeRelations().systemMessages.append(message, position: core.accepted)
         attention.store(true, ordering: .relaxed)
         return core.arrived()

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// What ``ProcessContext/link(to:)`` has done.
 public enum LinkResult: Sendable {
     /// The two processes are linked now.

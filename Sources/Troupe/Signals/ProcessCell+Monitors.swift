@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 extension ProcessCell {
     /// Monitors `target`; if that is nil or has ended, the DOWN comes at once.
     ///
@@ -35,7 +33,8 @@ extension ProcessCell {
     ///
     /// - Returns: whether the monitor was still armed.
     final func demonitor(_ ref: MonitorRef) -> Bool {
-        guard ref.reference.nodeName == node.nodeName, ref.reference.creation == node.creation else {
+        guard ref.reference.nodeName == node.nodeName, ref.reference.creation == node.creation
+        else {
             return false
         }
         let id = ref.reference.id

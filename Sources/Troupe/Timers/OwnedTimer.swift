@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// A timer that belongs to processes, or else to the node: it is disarmed when one of them ends.
 class OwnedTimer: TimerTarget, @unchecked Sendable {
     // Unchecked: `state` has its lock; what subclasses add belongs to the timer thread.
@@ -21,7 +19,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     private let holders: [ProcessCell]
     private let repeats: Bool
     /// A leaf, but for the timer service's own lock.
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// - Parameter holders: the processes that the timer dies with.
     init(id: UInt64, node: Node, holders: [ProcessCell], repeats: Bool = false) {

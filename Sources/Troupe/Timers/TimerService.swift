@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-internal import Synchronization
-
 /// What a timer does when it is due. Called on the timer thread, without a lock.
 protocol TimerTarget: AnyObject, Sendable {
     func timerFired()
@@ -21,11 +19,11 @@ final class TimerService: Sendable {
     }
 
     /// Protects the wheel. A leaf: nothing else is locked while it is held.
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let parker = Parker()
 
     init() {
-        self.state = Mutex(State(wheel: TimerWheel(now: Platform.monotonicNanoseconds())))
+        self.state = Lock(State(wheel: TimerWheel(now: Platform.monotonicNanoseconds())))
     }
 
     /// Arms a timer.
@@ -38,7 +36,9 @@ final class TimerService: Sendable {
                 return (token, .newThread)
             }
             // A thread that wakes up before anyway finds the new timer by itself.
-            guard let next = state.wheel.nextAdvance(), next < wakesAt else { return (token, .none) }
+            guard let next = state.wheel.nextAdvance(), next < wakesAt else {
+                return (token, .none)
+            }
             state.wakesAt = next
             return (token, .thread)
         }

@@ -12,7 +12,8 @@ private enum Size: EnvironmentKey { typealias Value = Int }
 
 @Suite("Environment", .timeLimit(.minutes(1)))
 struct EnvironmentTests {
-    @Test("ENV-01 ENV-02 ENV-03 ENV-05 ENV-07 process, parent, group leader, node: the nearest wins")
+    @Test(
+        "ENV-01 ENV-02 ENV-03 ENV-05 ENV-07 process, parent, group leader, node: the nearest wins")
     func lookup() async throws {
         let options = NodeOptions(
             environment: Environment().setting(Colour.self, to: "node").setting(Size.self, to: 1),

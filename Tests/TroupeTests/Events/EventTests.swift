@@ -31,7 +31,9 @@ struct EventTests {
         }
     }
 
-    @Test("PLIB-06 clean ends make no report", arguments: [ExitReason.normal, .shutdown, .shutdown("x")])
+    @Test(
+        "PLIB-06 clean ends make no report",
+        arguments: [ExitReason.normal, .shutdown, .shutdown("x")])
     func clean(reason: ExitReason) async throws {
         let events = Log<Event>()
         let options = NodeOptions(events: EventHandler(.problems) { events.append($0) })
@@ -50,8 +52,9 @@ struct EventTests {
         try await withNode(options) { node in
             let counter = try node.spawn(Counter.self, 3)
             try node.send("what", to: counter.pid)
-            guard case .unhandledMessage(counter.pid, "Counter", "String") =
-                await events.wait(for: 1)[0]
+            guard
+                case .unhandledMessage(counter.pid, "Counter", "String") =
+                    await events.wait(for: 1)[0]
             else { throw TestError(1) }
             #expect(try await counter.call(.value) == 3)
         }

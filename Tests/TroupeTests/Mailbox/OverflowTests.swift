@@ -93,7 +93,8 @@ struct OverflowTests {
         }
     }
 
-    @Test("MBOX-11 MBOX-12 fallback: what does not fit goes, wrapped and tagged, to another process")
+    @Test(
+        "MBOX-11 MBOX-12 fallback: what does not fit goes, wrapped and tagged, to another process")
     func fallback() async throws {
         try await withNode { node in
             let overflow = Log<String>()

@@ -38,7 +38,8 @@ struct NodeTests {
         await node.stop()
     }
 
-    @Test("stop is bounded: what does not end is killed, what cannot be killed is left and reported")
+    @Test(
+        "stop is bounded: what does not end is killed, what cannot be killed is left and reported")
     func boundedStop() async throws {
         let events = Log<Event>()
         let scheduler = Scheduler.threads(1)

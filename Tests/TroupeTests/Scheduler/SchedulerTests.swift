@@ -20,7 +20,9 @@ struct SchedulerTests {
         }
         let scheduler = Scheduler.threads(threads)
         try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
-            for _ in 0..<4 { _ = try node.spawn(Flooder.self, options: .init(mailbox: .init(capacity: 100))) }
+            for _ in 0..<4 {
+                _ = try node.spawn(Flooder.self, options: .init(mailbox: .init(capacity: 100)))
+            }
             let counter = try node.spawn(Counter.self, 0)
             let caller = try node.spawn { process in
                 for _ in 0..<200 { _ = try await counter.call(.add(1)) }

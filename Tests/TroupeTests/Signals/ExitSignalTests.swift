@@ -50,7 +50,8 @@ struct ExitSignalTests {
         return .stop(reason)
     }
 
-    @Test("EXIT-31 only normal, shutdown and shutdown with information are clean", arguments: reasons)
+    @Test(
+        "EXIT-31 only normal, shutdown and shutdown with information are clean", arguments: reasons)
     func clean(reason: ExitReason) {
         let isClean = ["normal", "shutdown", "shutdown(x)"].contains(reason.description)
         #expect(reason.isClean == isClean)

@@ -10,7 +10,8 @@ import Testing
 @Suite("Links and exits", .timeLimit(.minutes(1)))
 struct LinkTests {
     /// A process that waits for messages for ever.
-    private func idle(_ node: Node, _ options: ProcessOptions = .default) throws -> ProcessRef<Int> {
+    private func idle(_ node: Node, _ options: ProcessOptions = .default) throws -> ProcessRef<Int>
+    {
         try node.spawn(options: options) { process in
             while true { _ = try await process.receive() }
         }
@@ -257,7 +258,8 @@ struct LinkTests {
                 throw TestError(1)
             }
             #expect(try await parent.exitReason == .error(TestError(1)))
-            #expect(await log.wait(for: 2) == ["exit stranger", "terminate error(TestError(code: 1))"])
+            #expect(
+                await log.wait(for: 2) == ["exit stranger", "terminate error(TestError(code: 1))"])
             _ = stranger
         }
     }

@@ -128,7 +128,10 @@ struct Recorder: GenServer {
         let log: Log<String>
         let onInit: @Sendable (ServerProcess) throws -> Void
 
-        init(_ log: Log<String>, _ onInit: @escaping @Sendable (ServerProcess) throws -> Void = { _ in }) {
+        init(
+            _ log: Log<String>,
+            _ onInit: @escaping @Sendable (ServerProcess) throws -> Void = { _ in }
+        ) {
             self.log = log
             self.onInit = onInit
         }
@@ -150,7 +153,8 @@ struct Recorder: GenServer {
         switch message {
         case let down as MessageDown: log.append("down \(down.reason)")
         case let exit as MessageExit: log.append("exit \(exit.reason)")
-        case let fallback as MessageFallback: log.append("fallback \(fallback.tag) \(fallback.message)")
+        case let fallback as MessageFallback:
+            log.append("fallback \(fallback.tag) \(fallback.message)")
         default: log.append("\(message)")
         }
     }
