@@ -16,6 +16,9 @@ let package = Package(
     dependencies: [],
     targets: [
         .target(name: "Troupe"),
+        .executableTarget(
+            name: "troupe-bench", dependencies: ["Troupe"],
+            resources: [.embedInCode("peer.erl")]),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
         .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),
         .testTarget(name: "DocumentationTests", dependencies: ["Hello"]),
