@@ -67,7 +67,9 @@ func waitForLock(_ word: borrowing Atomic<UInt32>) {
         }
         attempts += 1
         if attempts < 60 { continue }
-        if attempts < 160 { Platform.yieldThread() } else {
+        if attempts < 160 {
+            Platform.yieldThread()
+        } else {
             // The holder may be a thread that the system does not run while others are runnable.
             Platform.nap(nanoseconds: min(1_000_000, attempts * 1000))
         }

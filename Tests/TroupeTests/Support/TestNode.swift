@@ -36,7 +36,7 @@ final class Log<Element: Sendable>: Sendable {
         var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     func append(_ element: Element) {
         let ready = state.withLock { state in
@@ -68,7 +68,7 @@ final class Log<Element: Sendable>: Sendable {
 /// Something that tasks and handlers wait for; open for good once it was opened.
 final class Gate: Sendable {
     private let log = Log<Void>()
-    private let parkers = Mutex<(isOpen: Bool, waiting: [Parker])>((false, []))
+    private let parkers = Lock((isOpen: false, waiting: [Parker]()))
 
     func open() {
         let waiting = parkers.withLock { state in
