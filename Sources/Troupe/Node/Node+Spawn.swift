@@ -93,7 +93,10 @@ extension Node {
         let failure = cell.runHere {
             cell.runInit(parent: parent) { try cell.start(argument) }
         }
-        if let failure { throw failure }
+        if let failure {
+            forget(ref, of: parent)
+            throw failure
+        }
         return (cell, ref)
     }
 
@@ -109,8 +112,17 @@ extension Node {
             let cell = unsafeDowncast(cell, to: AsyncCell<Server>.self)
             cell.server.pointee = try await Server(argument, process: ServerProcess(cell))
         }
-        if let failure { throw failure }
+        if let failure {
+            forget(ref, of: parent)
+            throw failure
+        }
         return (cell, ref)
+    }
+
+    /// The starter is told of a failed start by what the spawn throws, not by a DOWN besides.
+    @usableFromInline
+    func forget(_ ref: MonitorRef?, of parent: ProcessCell?) {
+        if let ref, let parent { _ = parent.demonitor(ref) }
     }
 
     func start<Value: Sendable>(

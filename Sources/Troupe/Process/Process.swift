@@ -112,4 +112,19 @@ public struct ProcessRef<Value: Sendable>: Sendable {
     public func send<Message: Sendable>(_ message: Message) throws(SendError<Message>) {
         try cell.deliver(message)
     }
+
+    /// As ``send(_:)``, waiting for room when the mailbox is full: back-pressure.
+    ///
+    /// - Parameters:
+    ///   - message: what to send.
+    ///   - timeout: how long to wait at most.
+    /// - Throws: ``SendError``, with the message, when it was not delivered: `.timeout` when there
+    ///   was no room in time, `.cancelled` when the waiting task was cancelled.
+    public func send<Message: Sendable>(
+        _ message: Message, waitingUpTo timeout: Duration
+    ) async throws(SendError<Message>) {
+        if let failure = await cell.sendWaiting(message, upTo: timeout) {
+            throw SendError(failure, message: message)
+        }
+    }
 }

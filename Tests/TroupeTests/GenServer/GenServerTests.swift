@@ -52,6 +52,60 @@ struct GenServerTests {
         }
     }
 
+    @Test("PLIB-03 a failed start leaves the starter neither an EXIT nor a DOWN")
+    func failedStartIsQuiet() async throws {
+        try await withNode { node in
+            let starter = try node.spawn(options: .init(trapsExits: true)) { process in
+                #expect(throws: SpawnError.self) { _ = try process.spawnLinked(Counter.self, -1) }
+                #expect(throws: SpawnError.self) {
+                    _ = try process.spawnMonitored(Counter.self, -1)
+                }
+                await #expect(throws: SpawnError.self) {
+                    _ = try await process.spawnLinked(AsyncCounter.self, -1)
+                }
+                await #expect(throws: SpawnError.self) {
+                    _ = try await process.spawnMonitored(AsyncCounter.self, -1)
+                }
+                return try await process.receive(timeout: .zero) == nil && process.links.isEmpty
+            }
+            #expect(try await starter.value)
+        }
+    }
+
+    @Test("GS-02 an init that asks to be ignored is no crash")
+    func ignored() async throws {
+        let events = Log<Event>()
+        let options = NodeOptions(events: EventHandler(.problems) { events.append($0) })
+        try await withNode(options) { node in
+            let error = #expect(throws: SpawnError.self) {
+                _ = try node.spawn(
+                    Recorder.self, .init(Log<String>()) { _ in throw IgnoreStart() },
+                    options: .init(name: "ignored"))
+            }
+            guard case .ignored = error else { throw TestError(1) }
+            #expect(node.whereis("ignored") == nil && node.count == 0)
+        }
+        #expect(events.elements.isEmpty)
+    }
+
+    @Test("GS-43 what terminate throws replaces the reason")
+    func terminateThrows() async throws {
+        struct Sloppy: GenServer {
+            init(_: Void, process: ServerProcess) {}
+            mutating func terminate(reason: ExitReason, process: ServerProcess) throws {
+                throw TestError(7)
+            }
+        }
+        try await withNode { node in
+            let watcher = try node.spawn { process in
+                let (server, _) = try process.spawnMonitored(Sloppy.self, ())
+                process.exit(server.pid, .shutdown)
+                return (try await process.receive() as? MessageDown)?.reason
+            }
+            #expect(try await watcher.value == .error(TestError(7)))
+        }
+    }
+
     @Test("GS-08 a taken name throws before init runs")
     func nameTaken() async throws {
         try await withNode { node in
