@@ -120,6 +120,55 @@ struct GenServerTests {
         }
     }
 
+    @Test("GS-29 direct reaches handleDirect, with request and reply types of its own")
+    func direct() async throws {
+        struct Spoken: GenServer {
+            enum Call: Sendable { case number }
+            struct Question: Sendable { let text: String }
+
+            init(_: Void, process: ServerProcess) {}
+
+            mutating func handleCall(
+                _ request: Call, from: From<Int>, process: ServerProcess
+            ) -> CallResult<Int> { .reply(1) }
+
+            mutating func handleDirect(
+                _ request: Question, from: From<String>, process: ServerProcess
+            ) -> CallResult<String> { .reply(request.text + "!") }
+        }
+        try await withNode { node in
+            let server = try node.spawn(Spoken.self)
+            #expect(try await server.call(.number) == 1)
+            #expect(try await server.direct(.init(text: "yes")) == "yes!")
+        }
+    }
+
+    @Test("a cast that waits for room gets it, also at an async server")
+    func waitingCast() async throws {
+        try await withNode { node in
+            let counter = try await node.spawn(
+                AsyncCounter.self, 0, options: .init(mailbox: .init(capacity: 1)))
+            let (gate, started) = (Gate(), Gate())
+            try counter.cast(.wait(gate, started: started))
+            await started.wait()
+            try counter.cast(.increment(by: 1))
+            #expect(throws: SendError<AsyncCounter.Cast>.self) {
+                try counter.cast(.increment(by: 1))
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<10 {
+                    group.addTask {
+                        try await counter.cast(.increment(by: 1), waitingUpTo: .seconds(30))
+                    }
+                }
+                gate.open()
+                try await group.waitForAll()
+            }
+            while counter.cell.queueLength > 0 { await Task.yield() }
+            #expect(try await counter.call(.value) == 11)
+        }
+    }
+
     @Test("GS-10 a deferred reply is given by whoever holds the From, once")
     func deferredReply() async throws {
         try await withNode { node in

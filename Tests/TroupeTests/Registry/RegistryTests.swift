@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+import Foundation
 import Testing
 
 @testable import Troupe
@@ -124,6 +125,14 @@ struct RegistryTests {
             #expect(pid.description.hasSuffix(".12.3>") && pid.description.hasPrefix("<"))
             #expect(pid.debugDescription.hasSuffix("@test/5"))
         }
+    }
+
+    @Test("a pid survives being encoded and decoded")
+    func codable() throws {
+        let pid = Pid(node: "far away", id: 5 << 32 | 77, creation: 9)
+        let data = try JSONEncoder().encode([pid])
+        #expect(try JSONDecoder().decode([Pid].self, from: data) == [pid])
+        #expect(String(decoding: data, as: UTF8.self).contains("\"node\":\"far away\""))
     }
 
     @Test("a second node of the same name has another creation; its pids are strangers here")
