@@ -274,16 +274,15 @@ struct GenServerTests {
             let a = try await node.spawn(AsyncCounter.self, 1)
             let b = try await node.spawn(AsyncCounter.self, 2)
             let isStored = Gate()
-            // b waits for a; a has deferred its reply and is free to call b's friend and itself be
-            // called: nobody waits for a handler of a.
-            let asker = try node.spawn { process in
-                let own = Task { try await a.call(.later(isStored)) }
-                return try await own.value
-            }
+            // b waits for a, which has deferred its reply: somebody else may give it. So when a
+            // calls b that is no cycle, and ends at its deadline.
+            let asking = Task { try await b.call(.askLater(a, isStored)) }
             await isStored.wait()
-            #expect(try await b.call(.ask(a)) == 1)
-            try a.cast(.replyToLater)
-            #expect(try await asker.value == 1)
+            let error = await #expect(throws: CallError.self) {
+                _ = try await a.call(.askWithin(.milliseconds(20), b))
+            }
+            #expect(error == .exited(.error(CallError.timeout(b.pid))))
+            _ = try? await asking.value
         }
     }
 

@@ -63,6 +63,8 @@ struct AsyncCounter: AsyncGenServer {
         case value, fail(Int), later(Gate), wait(Gate), ask(ServerRef<AsyncCounter>), askSelf
         case askNext([ServerRef<AsyncCounter>])
         case sleep(Duration)
+        case askWithin(Duration, ServerRef<AsyncCounter>)
+        case askLater(ServerRef<AsyncCounter>, Gate)
     }
     enum Cast: Sendable {
         case increment(by: Int)
@@ -101,6 +103,10 @@ struct AsyncCounter: AsyncGenServer {
             guard !others.isEmpty else { return .reply(count) }
             let next = others.removeFirst()
             return .reply(try await next.call(.askNext(others)))
+        case .askWithin(let timeout, let other):
+            return .reply(try await other.call(.value, timeout: timeout))
+        case .askLater(let other, let isStored):
+            return .reply(try await other.call(.later(isStored)))
         case .sleep(let duration):
             try await process.sleep(for: duration)
             return .reply(count)
