@@ -14,12 +14,13 @@ struct Counted: Sendable {
 
 /// Counts one chunk at a time.
 ///
-/// It counts a slice, then sends itself a message to go on: between two slices signals are obeyed
-/// and other processes get their turn.
+/// It counts a slice, then tells itself to continue: between two slices signals are obeyed and other
+/// processes get their turn.
 struct Worker: GenServer {
     typealias Cast = Chunk
 
-    private struct Continue: Sendable {}
+    enum Continue: Sendable { case counting }
+
     private struct Job {
         let chunk: Chunk
         var counter: WordCounter
@@ -35,14 +36,13 @@ struct Worker: GenServer {
 
     mutating func handleCast(_ chunk: Chunk, process: ServerProcess) throws {
         job = Job(chunk: chunk, counter: WordCounter(chunk.bytes))
-        try process.send(Continue(), to: process.pid)
+        process.continue(with: .counting)
     }
 
-    mutating func handleInfo(_ message: any Sendable, process: ServerProcess) throws {
-        guard message is Continue else { return process.reportUnhandled(message) }
+    mutating func handleContinue(_ message: Continue, process: ServerProcess) throws {
         job?.counter.countSlice(length: Self.sliceLength)
         guard let job else { return }
-        guard job.counter.isDone else { return try process.send(Continue(), to: process.pid) }
+        guard job.counter.isDone else { return process.continue(with: .counting) }
         let counted = Counted(
             chunkID: job.chunk.id, byteCount: job.chunk.bytes.count, counts: job.counter.counts)
         self.job = nil

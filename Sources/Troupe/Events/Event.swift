@@ -76,8 +76,8 @@ public struct EventKind: OptionSet, Sendable, Hashable {
 
 /// What is known of a crash.
 ///
-/// - Source: OTP's crash reports (`proc_lib`). The state and the messages are left out: they may
-///   hold what does not belong into a log.
+/// - Source: OTP's crash reports (`proc_lib`). The messages are left out, and the state unless the
+///   server describes it: they may hold what does not belong into a log.
 public struct CrashReport: Sendable {
     /// Who crashed.
     public let pid: Pid
@@ -85,6 +85,8 @@ public struct CrashReport: Sendable {
     public let node: String
     /// The names it had.
     public let names: [String]
+    /// Its label; see ``ProcessContext/setLabel(_:)``.
+    public let label: String?
     /// The type of its server, or `closure`.
     public let behaviour: String
     /// Why.
@@ -92,6 +94,8 @@ public struct CrashReport: Sendable {
     /// What it was handling: the kind and type of the message and, for an enum, its case. Nil when
     /// it was told to end from outside.
     public let lastMessage: String?
+    /// What the server's ``ServerProtocol/formatStatus()`` says of its state; nil without one.
+    public let state: String?
     /// Who spawned it; nil for the node.
     public let parent: Pid?
     /// Whom it was linked to, and who is told now.

@@ -91,6 +91,8 @@ public struct StandardErrorEvents: EventSink {
             text += "    registered name: \(report.names.joined(separator: ", "))\n"
         }
         text += "    reason: \(report.reason)\n"
+        if let label = report.label { text += "    label: \(label)\n" }
+        if let state = report.state { text += "    state: \(state)\n" }
         if let message = report.lastMessage { text += "    last message: \(message)\n" }
         if let parent = report.parent { text += "    parent: \(parent)\n" }
         if !report.links.isEmpty {

@@ -50,6 +50,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
         var batch = MessageQueue()
         var budget = ProcessCell.stepBudget
         _ = attach(runner)
+        noteBegin()
         while true {
             switch takeWork(&batch, hasBudget: budget > 0) {
             case .messages:
@@ -61,19 +62,18 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
                     }
                     if budget <= 0 || attention.load(ordering: .relaxed) { break }
                 }
-            case .oneMessage:
-                guard let envelope = popOne(as: Envelope<Server>.self) else { continue }
+            case .single(let work):
                 budget -= 1
+                guard let envelope: Envelope<Server> = envelope(of: work, &batch) else { continue }
+                work.observer?.received(envelope, by: self)
                 if let ending = await handle(envelope) {
                     return await end(ending, batch: &batch, runner)
                 }
-            case .info(let message):
-                budget -= 1
-                if let ending = await handle(.info(message)) {
-                    return await end(ending, batch: &batch, runner)
-                }
-            case .stop:
-                return await end(Ending(own: nil), batch: &batch, runner)
+                work.observer?.handled(envelope, by: self)
+            case .inspect(let body):
+                body(server)
+            case .stop(let reason):
+                return await end(Ending(own: reason), batch: &batch, runner)
             case .done:
                 return
             }
@@ -85,24 +85,35 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     /// - Returns: how the process ends, if it does.
     @inlinable
     func handle(_ envelope: Envelope<Server>) async -> Ending? {
-        let process = ServerProcess(self)
+        let process = ServerContext<Server>(self)
         do {
             switch envelope {
             case .cast(let message):
+                note(.cast)
                 try await server.pointee?.handleCast(message, process: process)
             case .call(let request, let reply):
+                note(.call)
                 let result = try await server.pointee?.handleCall(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .ask(let message, let reply):
+                note(.cast)
                 try await server.pointee?.handleCast(message, process: process)
                 deferCall(reply)
             case .direct(let request, let reply):
+                note(.direct)
                 let result = try await server.pointee?.handleDirect(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .info(let message):
+                note(.info)
                 try await server.pointee?.handleInfo(message, process: process)
+            case .continuation(let message):
+                note(.continue)
+                try await server.pointee?.handleContinue(message, process: process)
+            case .timeout:
+                note(.timeout)
+                try await server.pointee?.handleTimeout(process: process)
             }
             return nil
         } catch {
@@ -131,10 +142,13 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
 
     @inlinable
     func terminate(_ ending: Ending, _ reason: ExitReason, runs: Bool) async {
+        var ending = ending
         var thrown: ExitReason?
         if runs {
+            if !reason.isClean, let state = server.pointee { ending.describe(state) }
             do {
-                try await server.pointee?.terminate(reason: reason, process: ServerProcess(self))
+                try await server.pointee?.terminate(
+                    reason: reason, process: ServerContext<Server>(self))
             } catch {
                 thrown = ExitReason(thrown: error)
             }

@@ -21,6 +21,7 @@ public protocol AsyncGenServer: ServerProtocol {
     associatedtype Cast = Never
     associatedtype Direct = Call
     associatedtype DirectReply = Reply
+    associatedtype Continue = Never
 
     /// Makes the state. Runs in the new process, before any message; the starter awaits it.
     ///
@@ -50,6 +51,15 @@ public protocol AsyncGenServer: ServerProtocol {
         _ request: Direct, from: From<DirectReply>, process: ServerProcess
     ) async throws -> CallResult<DirectReply>
 
+    /// Does what the server has put off with ``ServerContext/continue(with:)``, before it takes
+    /// another message.
+    mutating func handleContinue(_ message: Continue, process: ServerProcess) async throws
+
+    /// Nothing has come for as long as ``ServerContext/setIdleTimeout(after:)`` says.
+    ///
+    /// The default does nothing.
+    mutating func handleTimeout(process: ServerProcess) async throws
+
     /// Cleans up. The last thing that runs in the process, whatever the reason; not after a kill.
     ///
     /// - Throws: anything: it becomes the exit reason, in the place of `reason`.
@@ -62,6 +72,10 @@ extension AsyncGenServer {
     public mutating func handleInfo(_ message: any Sendable, process: ServerProcess) async throws {
         process.reportUnhandled(message)
     }
+
+    /// Does nothing.
+    @inlinable
+    public mutating func handleTimeout(process: ServerProcess) async throws {}
 
     /// Does nothing.
     @inlinable
@@ -90,4 +104,12 @@ extension AsyncGenServer where Cast == Never {
     /// Cannot be called.
     @inlinable
     public mutating func handleCast(_ message: Cast, process: ServerProcess) async throws {}
+}
+
+extension AsyncGenServer where Continue == Never {
+    /// Cannot be called.
+    @inlinable
+    public mutating func handleContinue(
+        _ message: Continue, process: ServerProcess
+    ) async throws {}
 }

@@ -43,11 +43,12 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     /// Makes the server. The caller has the process in the phase `starting`.
     @inlinable
     func start(_ argument: Server.Argument) throws {
-        server = try Server(argument, process: ServerProcess(self))
+        server = try Server(argument, process: ServerContext<Server>(self))
     }
 
     @inlinable
     func step() {
+        noteBegin()
         withUnsafeMutablePointer(to: &server) { server in
             var batch = MessageQueue()
             var budget = ProcessCell.stepBudget
@@ -62,19 +63,20 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                         }
                         if budget <= 0 || attention.load(ordering: .relaxed) { break }
                     }
-                case .oneMessage:
-                    guard let envelope = popOne(as: Envelope<Server>.self) else { continue }
+                case .single(let work):
                     budget -= 1
+                    guard let envelope: Envelope<Server> = envelope(of: work, &batch) else {
+                        continue
+                    }
+                    work.observer?.received(envelope, by: self)
                     if let ending = handle(envelope, server) {
                         return end(ending, server, batch: &batch)
                     }
-                case .info(let message):
-                    budget -= 1
-                    if let ending = handle(.info(message), server) {
-                        return end(ending, server, batch: &batch)
-                    }
-                case .stop:
-                    return end(Ending(own: nil), server, batch: &batch)
+                    work.observer?.handled(envelope, by: self)
+                case .inspect(let body):
+                    body(server)
+                case .stop(let reason):
+                    return end(Ending(own: reason), server, batch: &batch)
                 case .done:
                     return
                 }
@@ -89,24 +91,35 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     func handle(
         _ envelope: Envelope<Server>, _ server: UnsafeMutablePointer<Server?>
     ) -> Ending? {
-        let process = ServerProcess(self)
+        let process = ServerContext<Server>(self)
         do {
             switch envelope {
             case .cast(let message):
+                note(.cast)
                 try server.pointee?.handleCast(message, process: process)
             case .call(let request, let reply):
+                note(.call)
                 let result = try server.pointee?.handleCall(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .ask(let message, let reply):
+                note(.cast)
                 try server.pointee?.handleCast(message, process: process)
                 deferCall(reply)
             case .direct(let request, let reply):
+                note(.direct)
                 let result = try server.pointee?.handleDirect(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .info(let message):
+                note(.info)
                 try server.pointee?.handleInfo(message, process: process)
+            case .continuation(let message):
+                note(.continue)
+                try server.pointee?.handleContinue(message, process: process)
+            case .timeout:
+                note(.timeout)
+                try server.pointee?.handleTimeout(process: process)
             }
             return nil
         } catch {
@@ -122,10 +135,11 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
         _ request: Server.Call, _ reply: TypedReplyCell<Server.Reply>
     ) -> Server.Reply? {
         claimedCalls &+= 1
+        note(.call)
         return withUnsafeMutablePointer(to: &server) { server in
             do {
                 let result = try server.pointee?.handleCall(
-                    request, from: From(reply), process: ServerProcess(self))
+                    request, from: From(reply), process: ServerContext<Server>(self))
                 switch result {
                 case .reply(let value):
                     unclaim()
@@ -156,10 +170,12 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
         _ ending: Ending, _ server: UnsafeMutablePointer<Server?>, batch: inout MessageQueue
     ) {
         let (reason, runsTerminate) = beginTermination(ending)
+        var ending = ending
         var thrown: ExitReason?
         if runsTerminate {
+            if !reason.isClean, let state = server.pointee { ending.describe(state) }
             do {
-                try server.pointee?.terminate(reason: reason, process: ServerProcess(self))
+                try server.pointee?.terminate(reason: reason, process: ServerContext<Server>(self))
             } catch {
                 thrown = ExitReason(thrown: error)
             }

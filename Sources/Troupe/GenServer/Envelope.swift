@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+public import Synchronization
+
 /// What waits in the mailbox of a server.
 @usableFromInline
 enum Envelope<Server: ServerProtocol>: Sendable {
@@ -12,6 +14,10 @@ enum Envelope<Server: ServerProtocol>: Sendable {
     case ask(Server.Cast, ReplyCell)
     case direct(Server.Direct, TypedReplyCell<Server.DirectReply>)
     case info(any Sendable)
+    /// What the server has told itself to do; never in a mailbox.
+    case continuation(Server.Continue)
+    /// The idle timeout; never in a mailbox.
+    case timeout
 
     /// Fails whoever waits for this message.
     @inlinable
@@ -20,7 +26,7 @@ enum Envelope<Server: ServerProtocol>: Sendable {
         case .call(_, let reply): reply.fail(error)
         case .ask(_, let reply): reply.fail(error)
         case .direct(_, let reply): reply.fail(error)
-        case .cast, .info: break
+        case .cast, .info, .continuation, .timeout: break
         }
     }
 
@@ -31,18 +37,33 @@ enum Envelope<Server: ServerProtocol>: Sendable {
         case .call(_, let reply): reply
         case .ask(_, let reply): reply
         case .direct(_, let reply): reply
-        case .cast, .info: nil
+        case .cast, .info, .continuation, .timeout: nil
         }
     }
 
-    /// The type of the message, for reports.
+    /// The kind and type of the message, for reports.
     @inlinable
     var typeName: String {
         switch self {
-        case .call(let message, _): "call \(Self.name(of: message))"
-        case .cast(let message), .ask(let message, _): "cast \(Self.name(of: message))"
-        case .direct(let message, _): "direct \(Self.name(of: message))"
-        case .info(let message): "info \(type(of: message as Any))"
+        case .call: "call \(contentName)"
+        case .cast, .ask: "cast \(contentName)"
+        case .direct: "direct \(contentName)"
+        case .info: "info \(contentName)"
+        case .continuation: "continue \(contentName)"
+        case .timeout: "timeout"
+        }
+    }
+
+    /// The type of the message.
+    @inlinable
+    var contentName: String {
+        switch self {
+        case .call(let message, _): Self.name(of: message)
+        case .cast(let message), .ask(let message, _): Self.name(of: message)
+        case .direct(let message, _): Self.name(of: message)
+        case .continuation(let message): Self.name(of: message)
+        case .info(let message): "\(type(of: message as Any))"
+        case .timeout: ""
         }
     }
 
@@ -80,6 +101,36 @@ extension ProcessCell {
             dropped.fail(mailboxFull)
             reportOverflow()
         }
+    }
+
+    /// The message that a step shall handle.
+    @inlinable
+    final func envelope<Server: ServerProtocol>(
+        of work: SingleWork, _ batch: inout MessageQueue
+    ) -> Envelope<Server>? {
+        switch work.content {
+        case .message:
+            let envelope = batch.popFirst(as: Envelope<Server>.self)
+            if envelope != nil { countPopped() }
+            return envelope
+        case .unbatchedMessage: return popOne(as: Envelope<Server>.self)
+        case .info(let message): return .info(message)
+        case .continuation(let message):
+            return (message as? Server.Continue).map { .continuation($0) }
+        case .timeout: return .timeout
+        }
+    }
+
+    /// Says, to those who look from outside, what is being handled.
+    @inlinable
+    final func note(_ kind: MessageKind) {
+        activityKind.store(kind.rawValue, ordering: .relaxed)
+    }
+
+    /// Says, to those who look from outside, that the process begins to run.
+    @usableFromInline
+    final func noteBegin() {
+        activitySince.store(scheduler.coarseNow, ordering: .relaxed)
     }
 
     @usableFromInline

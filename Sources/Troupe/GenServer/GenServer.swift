@@ -47,6 +47,7 @@ public protocol GenServer: ServerProtocol {
     associatedtype Cast = Never
     associatedtype Direct = Call
     associatedtype DirectReply = Reply
+    associatedtype Continue = Never
 
     /// Makes the state. Runs in the new process, before any message; the starter waits for it.
     ///
@@ -76,6 +77,15 @@ public protocol GenServer: ServerProtocol {
         _ request: Direct, from: From<DirectReply>, process: ServerProcess
     ) throws -> CallResult<DirectReply>
 
+    /// Does what the server has put off with ``ServerContext/continue(with:)``, before it takes
+    /// another message.
+    mutating func handleContinue(_ message: Continue, process: ServerProcess) throws
+
+    /// Nothing has come for as long as ``ServerContext/setIdleTimeout(after:)`` says.
+    ///
+    /// The default does nothing.
+    mutating func handleTimeout(process: ServerProcess) throws
+
     /// Cleans up. The last thing that runs in the process, whatever the reason; not after a kill.
     ///
     /// - Throws: anything: it becomes the exit reason, in the place of `reason`.
@@ -88,6 +98,10 @@ extension GenServer {
     public mutating func handleInfo(_ message: any Sendable, process: ServerProcess) throws {
         process.reportUnhandled(message)
     }
+
+    /// Does nothing.
+    @inlinable
+    public mutating func handleTimeout(process: ServerProcess) throws {}
 
     /// Does nothing.
     @inlinable
@@ -124,4 +138,12 @@ extension GenServer where Cast == Never {
 public struct IgnoreStart: Error, Sendable {
     /// Makes the answer.
     public init() {}
+}
+
+extension GenServer where Continue == Never {
+    /// Cannot be called.
+    @inlinable
+    public mutating func handleContinue(
+        _ message: Continue, process: ServerProcess
+    ) throws {}
 }

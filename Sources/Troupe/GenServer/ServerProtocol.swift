@@ -20,4 +20,24 @@ public protocol ServerProtocol: SendableMetatype {
     associatedtype Direct: Sendable
     /// The answer to a ``Direct``.
     associatedtype DirectReply: Sendable
+    /// What the server tells itself to do next; see ``ServerContext/continue(with:)``.
+    associatedtype Continue: Sendable
+
+    /// The server's view of its own process: the last argument of every callback.
+    typealias ServerProcess = ServerContext<Self>
+
+    /// Describes the state, for ``ServerRef/status(timeout:)`` and for crash reports.
+    ///
+    /// The default returns nil: then `status` shows the state as Swift prints it, and a crash report
+    /// does not show it at all. What this returns appears in both, so leave secrets out. When it
+    /// throws, a fixed text takes its place.
+    ///
+    /// - Source: `format_status` of OTP's `gen_server`.
+    func formatStatus() throws -> String?
+}
+
+extension ServerProtocol {
+    /// Leaves the description of the state to the default.
+    @inlinable
+    public func formatStatus() throws -> String? { nil }
 }

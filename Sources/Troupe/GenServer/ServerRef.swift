@@ -268,7 +268,8 @@ extension ProcessCell {
         return try reply.take()
     }
 
-    private func putFailure(_ result: PutResult) -> CallError? {
+    @usableFromInline
+    final func putFailure(_ result: PutResult) -> CallError? {
         switch result {
         case .accepted: return nil
         case .gone: return .noProcess(pid)

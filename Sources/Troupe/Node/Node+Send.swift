@@ -90,8 +90,10 @@ extension Node {
 
     func sendUntyped(_ message: any Sendable, to target: Destination) -> SendFailure? {
         switch find(target) {
-        case .success(let cell): cell.deliverUntyped(message)
-        case .failure(let failure): failure
+        case .success(let cell):
+            if case .alias(let alias) = target { return cell.deliver(message, through: alias) }
+            return cell.deliverUntyped(message)
+        case .failure(let failure): return failure
         }
     }
 }
@@ -159,6 +161,9 @@ extension ProcessCell {
         upTo timeout: Duration, _ append: @escaping @Sendable (inout MessageQueue) -> Void
     ) async -> SendFailure? {
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+        let sender = CurrentProcess.cell
+        sender?.beginWait(.room(pid))
+        defer { sender?.endWait() }
         switch await SendWaiter(cell: self, append: append).wait(deadline: deadline) {
         case .accepted: return nil
         case .gone: return .processUnknown(pid)

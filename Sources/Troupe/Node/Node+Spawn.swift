@@ -91,7 +91,9 @@ extension Node {
         let cell = DirectCell<Server>(seed: seed)
         let ref = try launch(cell, options, parent: parent, bond: bond)
         let failure = cell.runHere {
-            cell.runInit(parent: parent) { try cell.start(argument) }
+            cell.runInit(parent: parent, timeout: options.startTimeout) {
+                try cell.start(argument)
+            }
         }
         if let failure {
             forget(ref, of: parent)
@@ -108,9 +110,11 @@ extension Node {
         let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
         let cell = AsyncCell<Server>(seed: seed)
         let ref = try launch(cell, options, parent: parent, bond: bond)
-        let failure = await cell.runInitOnRunner(parent: parent) { cell in
+        let failure = await cell.runInitOnRunner(
+            parent: parent, timeout: options.startTimeout
+        ) { cell in
             let cell = unsafeDowncast(cell, to: AsyncCell<Server>.self)
-            cell.server.pointee = try await Server(argument, process: ServerProcess(cell))
+            cell.server.pointee = try await Server(argument, process: ServerContext<Server>(cell))
         }
         if let failure {
             forget(ref, of: parent)
@@ -226,24 +230,39 @@ extension ClosureCell {
 extension ProcessCell {
     /// Runs `init`; the process is in the phase `starting`.
     ///
+    /// - Parameter timeout: when `init` takes longer the process is killed. It has to return for
+    ///   that: it runs on the thread of its starter.
     /// - Returns: why the process was not started, when it was not. It has ended then.
     @usableFromInline
-    final func runInit(parent: ProcessCell?, _ body: () throws -> Void) -> SpawnError? {
+    final func runInit(
+        parent: ProcessCell?, timeout: Duration?, _ body: () throws -> Void
+    ) -> SpawnError? {
+        let begin = timeout.map { _ in scheduler.now }
         do {
             try throwIfToldToEnd()
             try body()
+            if let begin, let timeout, scheduler.now - begin > timeout.clampedNanoseconds {
+                killSelf()
+            }
             try throwIfToldToEnd()
             started()
             return nil
         } catch {
-            return startFailed(error, parent: parent)
+            let failure = startFailed(error, parent: parent)
+            if let begin, let timeout, scheduler.now - begin > timeout.clampedNanoseconds,
+                case .initFailed(.killed) = failure
+            {
+                return .startTimeout(timeout)
+            }
+            return failure
         }
     }
 
     /// Runs `init` on a runner and waits for it.
     @usableFromInline
     final func runInitOnRunner(
-        parent: ProcessCell?, _ body: @escaping @Sendable (ProcessCell) async throws -> Void
+        parent: ProcessCell?, timeout: Duration?,
+        _ body: @escaping @Sendable (ProcessCell) async throws -> Void
     ) async -> SpawnError? {
         let outcome = TypedReplyCell<SpawnError?>(callee: pid)
         borrowRunner { cell, runner in
@@ -259,12 +278,46 @@ extension ProcessCell {
                 outcome.complete(cell.startFailed(error, parent: parent))
             }
         }
-        await withTaskCancellationHandler {
-            await outcome.wait(deadline: .max, timers: node.timers, isCancellable: false)
-        } onCancel: {
-            self.receive(ExitSignal(kind: .explicit, reason: .kill), from: self.pid)
-        }
+        let inbox = ReplyInbox()
+        outcome.observe(inbox, token: 0)
+        if let failure = await startTimeout(timeout, inbox, parent: parent) { return failure }
         return outcome.state.withLock { _ in outcome.value ?? nil }
+    }
+
+    /// Waits for `init`, but no longer than the start timeout.
+    private func startTimeout(
+        _ timeout: Duration?, _ inbox: ReplyInbox, parent: ProcessCell?
+    ) async -> SpawnError? {
+        let deadline = timeout.map { scheduler.now.addingSaturated($0.clampedNanoseconds) } ?? .max
+        if await isStarted(inbox, by: deadline) { return nil }
+        killSelf()
+        // An init that waits in an operation of this library, or heeds its cancellation, ends now.
+        // One that does not is left behind, so that the starter is not held up by it.
+        let grace = Self.startGrace.clampedNanoseconds
+        if await !isStarted(inbox, by: scheduler.now.addingSaturated(grace)) {
+            parent?.unlink(from: pid)
+            abandon()
+        }
+        return .startTimeout(timeout ?? .zero)
+    }
+
+    /// How long a process whose start took too long gets to end.
+    private static var startGrace: Duration { .seconds(1) }
+
+    /// Waits until `init` has returned; when the task is cancelled the process is killed, and the
+    /// wait goes on until it has ended.
+    private func isStarted(_ inbox: ReplyInbox, by deadline: UInt64) async -> Bool {
+        do {
+            return try await inbox.next(deadline: deadline, on: node) != nil
+        } catch {
+            killSelf()
+            await inbox.nextIgnoringCancellation()
+            return true
+        }
+    }
+
+    private func killSelf() {
+        receive(ExitSignal(kind: .explicit, reason: .kill), from: pid)
     }
 
     final func detachRunner() {

@@ -114,7 +114,7 @@ extension Node {
         guard isFirst else { return nil }
         // A process that is being spawned right now sees the phase and tells itself.
         for cell in table.all() { cell.orderShutdown() }
-        if count == 0 { isEmpty.finish { _ in } }
+        if count == 0 { isEmpty.succeed() }
         return isEmpty
     }
 
@@ -146,12 +146,12 @@ extension Node {
             return (state.waiters, Array(state.timers.values))
         }
         for timer in timers { _ = timer.cancel() }
-        for waiter in waiters { waiter.finish { _ in } }
+        for waiter in waiters { waiter.succeed() }
     }
 
     func lastProcessEnded() {
         let isEmpty = state.withLock { $0.isEmpty }
-        isEmpty?.finish { _ in }
+        isEmpty?.succeed()
     }
 
     // MARK: - Timers without a process
@@ -179,9 +179,10 @@ extension ProcessCell {
     /// Takes a process whose callback does not return out of the tables. When it does return, the
     /// process ends as usual.
     final func abandon() {
-        let (names, aliases) = core.withLock { core -> ([String], Set<UInt64>) in
+        let (names, aliases) = core.withLock { core -> ([String], [UInt64]) in
             core.isClosing = true
-            return (core.relations?.names ?? [], core.relations?.aliases ?? [])
+            let aliases = core.relations?.aliases.keys
+            return (core.relations?.names ?? [], aliases.map { Array($0) } ?? [])
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }

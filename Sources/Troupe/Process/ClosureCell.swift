@@ -60,9 +60,8 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 ending = Ending(own: ExitReason(thrown: error))
             }
         }
-        let reason = beginTermination(ending).reason
+        _ = beginTermination(ending)
         finish(ending, batch: &batch)
-        result.finished(reason)
     }
 
     /// - Returns: whether the process was told to end before it began.
@@ -136,7 +135,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             let mayPark = core.withLock { core in
                 let hasWork =
                     core.lifecycle.stopReason != nil || !core.queue.isEmpty
-                    || !(core.relations?.systemMessages.isEmpty ?? true)
+                    || core.relations?.hasWork ?? false
                     || wakeUp?.hasFired ?? false
                 guard !hasWork else { return false }
                 core.lifecycle.parked()
@@ -183,11 +182,12 @@ extension ProcessCell {
         let receivable = core.withLock { core -> Receivable in
             if let reason = core.lifecycle.stopReason { return .stop(reason) }
             if let relations = core.relations {
-                if let message = nextSystemMessage(relations) { return .info(message) }
+                // A closure process takes no system requests.
+                if case .info(let message)? = nextSignal(relations, isSuspended: false) {
+                    return .info(message)
+                }
                 admitWaiters(&core, relations, resuming: &waiters)
-                attention.store(
-                    !relations.systemMessages.isEmpty || !relations.sendWaiters.isEmpty,
-                    ordering: .relaxed)
+                attention.store(relations.needsAttention, ordering: .relaxed)
             }
             if !batch.isEmpty { return .messages }
             if core.queue.isEmpty { return .nothing }
@@ -200,37 +200,9 @@ extension ProcessCell {
     }
 }
 
-/// Where the value, or the exit reason, of a closure process is put for those who await it.
+/// Where the value of a closure process is put for those who await it.
 final class ResultCell: @unchecked Sendable {
-    // Unchecked: `value` is written by the body before `finished`, and read after it.
+    // Unchecked: `value` is written by the body before the process ends, and read after that.
 
     var value: (any Sendable)?
-    private let state = Lock(State())
-
-    private struct State: Sendable {
-        var reason: ExitReason?
-        var waiters: [TypedReplyCell<ExitReason>] = []
-    }
-
-    func finished(_ reason: ExitReason) {
-        let waiters = state.withLock { state in
-            state.reason = reason
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.complete(reason) }
-    }
-
-    /// The exit reason, once there is one.
-    func wait(for cell: ProcessCell, deadline: UInt64) async throws(CallError) -> ExitReason {
-        let waiter = TypedReplyCell<ExitReason>(callee: cell.pid)
-        let reason = state.withLock { state in
-            if state.reason == nil { state.waiters.append(waiter) }
-            return state.reason
-        }
-        if let reason { return reason }
-        await waiter.wait(deadline: deadline, timers: cell.node.timers)
-        state.withLock { $0.waiters.removeAll { $0 === waiter } }
-        return try waiter.take()
-    }
 }

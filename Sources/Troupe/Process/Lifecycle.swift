@@ -18,9 +18,12 @@ struct Lifecycle: Sendable {
         case idle
         /// On a run queue. Can transition to: `running` when its turn comes.
         case scheduled
-        /// One thread or one runner has it. Can transition to: `idle` when it ran dry, `scheduled`
-        /// when its budget is used up, `parked` when its body waits, `ended`.
+        /// One thread or one runner has it. Can transition to: `idle` or `suspended` when it ran dry,
+        /// `scheduled` when its budget is used up, `parked` when its body waits, `ended`.
         case running
+        /// Idle, and messages do not count: only system requests and orders to end do. Can
+        /// transition to: `scheduled` when one of those arrives.
+        case suspended
         /// A closure process that waits for a message. Can transition to: `running`.
         case parked
         /// Over. Final.
@@ -42,6 +45,10 @@ struct Lifecycle: Sendable {
     @usableFromInline var stopReason: ExitReason?
     @usableFromInline var isKilled = false
     @usableFromInline var isTerminating = false
+    /// Messages shall wait, because somebody has asked for it.
+    @usableFromInline var isSuspended = false
+    /// Somebody watches what the process handles, so it may only run as it does from a run queue.
+    @usableFromInline var isObserved = false
 
     @inlinable
     init() {}
@@ -56,15 +63,22 @@ struct Lifecycle: Sendable {
         case .parked:
             phase = .running
             return .resume
-        case .starting, .scheduled, .running, .ended:
+        case .starting, .scheduled, .running, .suspended, .ended:
             return .none
         }
+    }
+
+    /// A system request or an order has arrived; a suspended process, too, looks at it.
+    mutating func signalArrived() -> Wake {
+        if phase == .suspended { phase = .idle }
+        return arrived()
     }
 
     /// A caller wants to run the process on its own thread.
     @inlinable
     mutating func claim() -> Bool {
-        guard phase == .idle, stopReason == nil else { return false }
+        guard phase == .idle, !isObserved else { return false }
+        assert(stopReason == nil && !isSuspended)
         phase = .running
         return true
     }
@@ -85,7 +99,13 @@ struct Lifecycle: Sendable {
     /// There is nothing left to do.
     mutating func ranDry() {
         assert(phase == .running && stopReason == nil)
-        phase = .idle
+        phase = isSuspended ? .suspended : .idle
+    }
+
+    /// From now on messages shall wait, or shall not.
+    mutating func setSuspended(_ suspended: Bool) {
+        assert(phase == .running)
+        isSuspended = suspended
     }
 
     /// Its budget is used up.
@@ -108,7 +128,7 @@ struct Lifecycle: Sendable {
     mutating func stopRequested(_ reason: ExitReason) -> Wake? {
         guard phase != .ended, stopReason == nil else { return nil }
         stopReason = reason
-        return arrived()
+        return signalArrived()
     }
 
     /// It has been killed.
@@ -118,7 +138,7 @@ struct Lifecycle: Sendable {
         guard phase != .ended, !isKilled else { return nil }
         isKilled = true
         stopReason = .killed
-        return arrived()
+        return signalArrived()
     }
 
     /// The reason with which a wait of the process is to fail: what it has been told, unless it is

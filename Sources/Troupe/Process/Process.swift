@@ -58,21 +58,31 @@ public struct Process: ProcessContext {
 @available(*, unavailable, message: "only the process itself may use it")
 extension Process: Sendable {}
 
-extension ServerProcess {
-    /// Waits for a while; the server handles no message meanwhile. For ``AsyncGenServer``.
-    ///
-    /// - Throws: ``ExitReason`` when the process has been told to end.
-    public func sleep(for duration: Duration) async throws(ExitReason) {
-        try await cell.sleep(for: duration)
-    }
-}
-
 extension ProcessCell {
     func sleep(for duration: Duration) async throws(ExitReason) {
+        beginWait(.sleep)
+        defer { endWait() }
         let alarm = ReplyCell(callee: pid)
         let deadline = scheduler.now.addingSaturated(duration.clampedNanoseconds)
         if deadline > scheduler.now { await alarm.wait(deadline: deadline, timers: node.timers) }
         if let reason = core.withLock({ $0.lifecycle.interruption }) { throw reason }
+    }
+}
+
+extension ProcessCell {
+    /// Notes what this process is about to wait for, for those who look.
+    func beginWait(_ wait: Relations.Wait) {
+        core.withLock { $0.makeRelations().waits.append(wait) }
+    }
+
+    /// Notes that the wait that began last without a call is over.
+    func endWait() {
+        core.withLock { core in
+            let index = core.relations?.waits.lastIndex { wait in
+                if case .call = wait { false } else { true }
+            }
+            if let index { core.relations?.waits.remove(at: index) }
+        }
     }
 }
 
@@ -89,7 +99,7 @@ public struct ProcessRef<Value: Sendable>: Sendable {
     /// - Throws: ``CallError`` — `.cancelled` when the waiting task is cancelled. The process goes
     ///   on.
     public var exitReason: ExitReason {
-        get async throws(CallError) { try await result.wait(for: cell, deadline: .max) }
+        get async throws(CallError) { try await cell.exitReason(deadline: .max) }
     }
 
     /// What the body returns; waits until it has.
@@ -98,13 +108,16 @@ public struct ProcessRef<Value: Sendable>: Sendable {
     ///   when the waiting task is cancelled. The process goes on then.
     public var value: Value {
         get async throws(CallError) {
-            let reason = try await result.wait(for: cell, deadline: .max)
+            let reason = try await cell.exitReason(deadline: .max)
             guard reason == .normal, let value = result.value as? Value else {
                 throw .exited(reason)
             }
             return value
         }
     }
+
+    /// What can be known of the process without asking it; nil when it has ended.
+    public var info: ProcessInfo? { cell.infoIfAlive }
 
     /// Sends a message to the process.
     ///

@@ -10,11 +10,18 @@ struct Ending: Sendable {
     @usableFromInline var own: ExitReason?
     /// The type of the message that was being handled.
     @usableFromInline var lastMessage: String?
+    /// The state, if the server describes it for such reports.
+    @usableFromInline var state: String?
 
     @inlinable
     init(own: ExitReason?, lastMessage: String? = nil) {
         self.own = own
         self.lastMessage = lastMessage
+    }
+
+    @usableFromInline
+    mutating func describe<Server: ServerProtocol>(_ server: Server) {
+        state = formattedStatus(of: server)
     }
 }
 
@@ -63,6 +70,7 @@ extension ProcessCell {
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
+        for waiter in relations?.exitWaiters ?? [] { waiter.complete(reason) }
     }
 
     /// Names, aliases and timers, so that the process holds nothing when its end is seen.
@@ -70,15 +78,19 @@ extension ProcessCell {
     /// - Returns: the names that the process had.
     private func releaseResources() -> [String] {
         let (names, aliases, timers) = core.withLock {
-            core -> ([String], Set<UInt64>, [OwnedTimer]) in
+            core -> ([String], [UInt64], [OwnedTimer]) in
             core.isClosing = true
             guard let relations = core.relations else { return ([], [], []) }
             defer {
                 relations.names = []
-                relations.aliases = []
+                relations.aliases = [:]
                 relations.timers = [:]
+                relations.idleTimer?.cancel()
+                relations.idleTimer = nil
             }
-            return (relations.names, relations.aliases, Array(relations.timers.values))
+            return (
+                relations.names, Array(relations.aliases.keys), Array(relations.timers.values)
+            )
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
@@ -92,13 +104,17 @@ extension ProcessCell {
         for call in relations.deferredCalls.values { call.fail(.exited(reason)) }
         for waiter in dismissWaitersAfterEnd(relations) { waiter.resume() }
         let signal = ExitSignal(kind: .link, reason: reason)
-        for partner in relations.links.values { partner.receive(signal, from: pid) }
-        for (id, monitor) in relations.monitoredBy {
-            monitor.watcher.receiveDown(
-                id, object: monitor.object, reason: reason, result: relations.result)
+        for case .request(let request) in relations.signals.removeAll() {
+            // Who waits for a stop is told of the end below, with its reason.
+            if case .stop = request.kind { continue }
+            request.reply.fail(.exited(reason))
         }
-        for (id, monitor) in relations.monitors {
-            monitor.target?.core.withLock { core in
+        for partner in relations.links.ended() { partner.receive(signal, from: pid) }
+        for (id, watcher) in relations.monitoredBy {
+            watcher.receiveDown(id, reason: reason, result: relations.result)
+        }
+        for (id, target) in relations.monitors.ended() {
+            target.core.withLock { core in
                 _ = core.relations?.monitoredBy.removeValue(forKey: id)
             }
         }
@@ -116,10 +132,11 @@ extension ProcessCell {
         node.emit(.crashed) {
             .crashed(
                 CrashReport(
-                    pid: pid, node: node.name, names: names, behaviour: traits.typeName,
-                    reason: reason, lastMessage: ending.lastMessage,
+                    pid: pid, node: node.name, names: names, label: relations?.label,
+                    behaviour: traits.typeName, reason: reason, lastMessage: ending.lastMessage,
+                    state: ending.state,
                     parent: parentID == 0 ? nil : node.pid(id: parentID),
-                    links: relations.map { $0.links.keys.sorted { $0.id < $1.id } } ?? []))
+                    links: relations?.links.pids.sorted { $0.id < $1.id } ?? []))
         }
     }
 }

@@ -48,6 +48,13 @@ class ProcessCell: @unchecked Sendable {
     /// need not be asked for the lock. Written with the lock held when the policy is `dropOldest`.
     @usableFromInline let popped = Atomic<UInt64>(0)
 
+    /// Which kind of message is being handled, as the raw value of a ``MessageKind``; for those who
+    /// look from outside.
+    @usableFromInline let activityKind = Atomic<UInt8>(0)
+    /// When the process last began to run, by the coarse clock.
+    @usableFromInline let activitySince = Atomic<UInt64>(0)
+    let startedAt: UInt64
+
     @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
     @usableFromInline let node: Node
     @usableFromInline let scheduler: Scheduler
@@ -68,6 +75,7 @@ class ProcessCell: @unchecked Sendable {
         self.behaviour = behaviour
         self.node = seed.node
         self.scheduler = seed.scheduler
+        self.startedAt = seed.scheduler.coarseNow
         self.id = seed.node.table.makeID()
         self.parentID = seed.parentID
         self.traits = seed.traits
@@ -237,9 +245,10 @@ extension ProcessCell {
     final func unclaim() {
         let isBusy = core.withLock { core in
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,
-                core.relations?.systemMessages.isEmpty ?? true
+                !(core.relations?.hasWork ?? false)
             {
-                core.lifecycle.ranDry()
+                core.relations?.idleTimer?.callbackBegan()
+                core.ranDry()
                 return false
             }
             core.lifecycle.yielded()
@@ -256,14 +265,55 @@ extension ProcessCell {
 enum Work {
     /// Handle the messages of the batch.
     case messages
-    /// Take one message from the mailbox with ``ProcessCell/popOne(as:)`` and handle it.
-    case oneMessage
-    /// Handle a signal that has become a message. It is a ``MessageDown`` or a ``MessageExit``.
-    case info(any Sendable)
-    /// End; the reason is in the life cycle.
-    case stop
+    /// Handle one thing that is less common.
+    case single(SingleWork)
+    /// Carry out a request that looks at the state.
+    case inspect(@Sendable (UnsafeMutableRawPointer) -> Void)
+    /// End. If nobody has ordered it before, the reason is the one given here.
+    case stop(ExitReason?)
     /// Nothing; the process is idle, or back in the run queue, and belongs to nobody here any more.
     case done
+}
+
+/// One thing to handle, and who watches.
+@usableFromInline
+struct SingleWork {
+    @usableFromInline
+    enum Content {
+        /// The first message of the batch.
+        case message
+        /// The message that is taken from the mailbox with ``ProcessCell/popOne(as:)``.
+        case unbatchedMessage
+        /// A signal that has become a message: a ``MessageDown``, ``MessageExit`` or
+        /// ``MessageResponse``.
+        case info(any Sendable)
+        /// What the server has told itself to do.
+        case continuation(any Sendable)
+        /// The idle timeout.
+        case timeout
+    }
+
+    @usableFromInline let content: Content
+    @usableFromInline let observer: ServerObserver?
+}
+
+/// What is left to do once the lock of a process is released.
+struct Afterwards {
+    var waiters: [SendWaiter] = []
+    var requests: [SystemRequest] = []
+
+    func perform() {
+        for waiter in waiters { waiter.resume() }
+        for request in requests { request.reply.succeed() }
+    }
+}
+
+extension ProcessCore {
+    /// The process has nothing to do.
+    mutating func ranDry() {
+        relations?.idleTimer?.ranDry()
+        lifecycle.ranDry()
+    }
 }
 
 extension ProcessCell {
@@ -273,45 +323,48 @@ extension ProcessCell {
     /// Decides what the running process does next.
     ///
     /// - Parameters:
-    ///   - batch: messages that were taken before. When the answer is `.messages` it is not empty,
-    ///     when it is `.done` it is empty and without memory.
+    ///   - batch: messages that were taken before. When the answer is about messages it is not
+    ///     empty, when it is `.done` it is empty and without memory.
     ///   - hasBudget: whether the process may go on, or shall queue up again.
     @usableFromInline
     final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
         enum Next { case work(Work), submit }
-        var waiters: [SendWaiter] = []
+        var afterwards = Afterwards()
         let next = core.withLock { core -> Next in
             if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
-            if core.lifecycle.stopReason != nil { return .work(.stop) }
-            if let relations = core.relations {
-                if let message = nextSystemMessage(relations) { return .work(.info(message)) }
-                admitWaiters(&core, relations, resuming: &waiters)
-                attention.store(
-                    !relations.systemMessages.isEmpty || !relations.sendWaiters.isEmpty,
-                    ordering: .relaxed)
-            }
-            let isBatchEmpty = batch.isEmpty
-            if isBatchEmpty, core.queue.isEmpty {
-                // Of the two queues' memory the idle process keeps at most one small chunk.
-                if core.queue.head == nil { batch.moveAll(to: &core.queue) }
-                core.queue.trim()
-                batch.releaseMemory()
-                core.lifecycle.ranDry()
-                core.runner = nil
-                return .work(.done)
-            }
+            if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
             guard hasBudget else {
-                if isBatchEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
+                if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
                 core.lifecycle.yielded()
                 core.runner = nil
                 return .submit
             }
-            if !isBatchEmpty { return .work(.messages) }
-            if core.overflow == .dropOldest { return .work(.oneMessage) }
-            core.queue.moveAll(to: &batch)
-            return .work(.messages)
+            let relations = core.relations
+            if let relations, let work = takeSpecialWork(&core, relations, &afterwards) {
+                return .work(work)
+            }
+            let isBatchEmpty = batch.isEmpty
+            if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
+                // Of the two queues' memory the idle process keeps at most one small chunk.
+                if !isBatchEmpty {
+                    core.queue.prepend(&batch)
+                } else if core.queue.head == nil {
+                    batch.moveAll(to: &core.queue)
+                }
+                core.queue.trim()
+                batch.releaseMemory()
+                core.ranDry()
+                core.runner = nil
+                return .work(.done)
+            }
+            if let relations { beginCallback(relations) }
+            if isBatchEmpty, core.overflow != .dropOldest { core.queue.moveAll(to: &batch) }
+            let content: SingleWork.Content = batch.isEmpty ? .unbatchedMessage : .message
+            let observer = relations?.observer
+            if observer == nil, case .message = content { return .work(.messages) }
+            return .work(.single(SingleWork(content: content, observer: observer)))
         }
-        for waiter in waiters { waiter.resume() }
+        afterwards.perform()
         switch next {
         case .work(let work):
             return work
@@ -321,18 +374,73 @@ extension ProcessCell {
         }
     }
 
-    /// The next DOWN or EXIT whose turn has come and that is still wanted.
-    final func nextSystemMessage(_ relations: Relations) -> (any Sendable)? {
+    /// What goes before messages: what the server has told itself to do, its timeout, signals.
+    private func takeSpecialWork(
+        _ core: inout ProcessCore, _ relations: Relations, _ afterwards: inout Afterwards
+    ) -> Work? {
+        func single(_ content: SingleWork.Content) -> Work {
+            .single(SingleWork(content: content, observer: relations.observer))
+        }
+        if !relations.continuations.isEmpty {
+            let message = relations.continuations.removeFirst()
+            beginCallback(relations)
+            return single(.continuation(message))
+        }
+        if !core.lifecycle.isSuspended, relations.idleTimer?.timeout.take() ?? false {
+            attention.store(relations.needsAttention, ordering: .relaxed)
+            return single(.timeout)
+        }
+        while let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended) {
+            switch signal {
+            case .info(let message):
+                beginCallback(relations)
+                return single(.info(message))
+            case .request(let request):
+                switch request.kind {
+                case .suspend, .resume:
+                    let suspends = if case .suspend = request.kind { true } else { false }
+                    core.lifecycle.setSuspended(suspends)
+                    afterwards.requests.append(request)
+                case .stop(let reason):
+                    return .stop(reason)
+                case .inspect(let body):
+                    return .inspect(body)
+                }
+            }
+        }
+        admitWaiters(&core, relations, resuming: &afterwards.waiters)
+        attention.store(relations.needsAttention, ordering: .relaxed)
+        return nil
+    }
+
+    /// A callback is about to run that counts as something having come.
+    private func beginCallback(_ relations: Relations) {
+        relations.idleTimer?.callbackBegan()
+        attention.store(relations.needsAttention, ordering: .relaxed)
+    }
+
+    /// What comes next of the signals.
+    enum NextSignal {
+        case info(any Sendable)
+        case request(SystemRequest)
+    }
+
+    /// The next signal whose turn has come and that is still wanted.
+    final func nextSignal(_ relations: Relations, isSuspended: Bool) -> NextSignal? {
+        if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
         let popped = popped.load(ordering: .relaxed)
-        while let message = relations.systemMessages.popFirst(popped: popped) {
-            switch message {
+        while let signal = relations.signals.popFirst(popped: popped) {
+            switch signal {
             case .exit(let exit):
-                return exit
+                return .info(exit)
             case .down(let down):
                 // Demonitored meanwhile: as if it had never come.
-                if relations.monitors.removeValue(forKey: down.ref.reference.id) != nil {
-                    return down
-                }
+                if relations.monitors.downTaken(down.ref.reference.id) { return .info(down) }
+            case .response(let response):
+                let id = response.request.reference.id
+                if relations.requests.removeValue(forKey: id) != nil { return .info(response) }
+            case .request(let request):
+                return .request(request)
             }
         }
         return nil
@@ -359,7 +467,8 @@ extension ProcessCell {
     final func started() {
         let arrival = core.withLock { core in
             let hasWork =
-                !core.queue.isEmpty || !(core.relations?.systemMessages.isEmpty ?? true)
+                !core.queue.isEmpty || core.relations?.hasWork ?? false
+                || core.relations?.idleTimer != nil
             return core.arrival(for: core.lifecycle.started(hasWork: hasWork))
         }
         arrival.perform(for: self)

@@ -22,28 +22,6 @@ public struct ProcessHandle: Sendable {
     }
 }
 
-/// A server's view of its own process: the last argument of every callback.
-public struct ServerProcess: ProcessContext {
-    /// The process object; not for use outside Troupe.
-    public let _handle: ProcessHandle
-
-    @inlinable
-    init(_ cell: ProcessCell) {
-        self._handle = ProcessHandle(cell)
-    }
-
-    /// Reports a message as unhandled, as the default `handleInfo` does.
-    public func reportUnhandled(_ message: any Sendable) {
-        cell.node.emit(.unhandledMessage) {
-            .unhandledMessage(
-                pid, behaviour: cell.traits.typeName, type: "\(type(of: message as Any))")
-        }
-    }
-}
-
-@available(*, unavailable, message: "only the process itself may use it")
-extension ServerProcess: Sendable {}
-
 extension ProcessContext {
     var cell: ProcessCell { _handle.cell }
 
@@ -102,7 +80,7 @@ extension ProcessContext {
 
     /// The pids of the processes that this one is linked to.
     public var links: [Pid] {
-        cell.core.withLock { $0.relations.map { Array($0.links.keys) } ?? [] }
+        cell.core.withLock { $0.relations?.links.pids ?? [] }
     }
 
     /// Sets whether exit signals become ``MessageExit`` messages instead of ending this process.
@@ -135,12 +113,27 @@ extension ProcessContext {
     ///
     /// Every call makes another monitor. A process that does not exist gives a DOWN with
     /// `.noProcess` at once; oneself gives none ever.
-    public func monitor(_ target: Pid) -> MonitorRef {
-        switch cell.node.locate(target) {
-        case .process(let other): cell.monitor(other, as: .pid(target))
-        case .unknown, .incarnation: cell.monitor(nil, as: .pid(target))
-        case .remote: cell.monitor(nil, as: .pid(target), missing: .noConnection)
-        }
+    ///
+    /// - Parameters:
+    ///   - target: whom to watch.
+    ///   - tag: comes back in ``MessageDown/tag``.
+    public func monitor(_ target: Pid, tag: (any Sendable)? = nil) -> MonitorRef {
+        cell.monitor(target, tag: tag, alias: nil)
+    }
+
+    /// Watches a process, and makes an alias for its answer: so that a reply and a DOWN exclude each
+    /// other, or a late reply goes nowhere.
+    ///
+    /// - Parameters:
+    ///   - target: whom to watch.
+    ///   - alias: how long the alias works.
+    ///   - tag: comes back in ``MessageDown/tag``.
+    /// - Source: the `alias` option of OTP's `monitor/3`.
+    public func monitor(
+        _ target: Pid, alias: MonitorAlias, tag: (any Sendable)? = nil
+    ) -> (ref: MonitorRef, alias: Alias) {
+        let ref = cell.monitor(target, tag: tag, alias: alias)
+        return (ref, Alias(reference: ref.reference))
     }
 
     /// Watches the process that holds `name` now. The DOWN carries the name, not the pid.
@@ -149,12 +142,15 @@ extension ProcessContext {
     ///   - name: if nobody holds it, the DOWN comes at once with `.noProcess`.
     ///   - node: the name of a node; nil for this one. One without a connection gives a DOWN with
     ///     `.noConnection`.
-    public func monitor(name: String, node: String? = nil) -> MonitorRef {
+    ///   - tag: comes back in ``MessageDown/tag``.
+    public func monitor(
+        name: String, node: String? = nil, tag: (any Sendable)? = nil
+    ) -> MonitorRef {
         let object = MonitoredObject.name(name, node: node ?? cell.node.name)
         if let node, node != cell.node.name {
-            return cell.monitor(nil, as: object, missing: .noConnection)
+            return cell.monitor(nil, as: object, missing: .noConnection, tag: tag)
         }
-        return cell.monitor(cell.node.names.find(name), as: object)
+        return cell.monitor(cell.node.names.find(name), as: object, tag: tag)
     }
 
     /// Removes a monitor; when this returns, no DOWN of it is ever seen, even if it was in the
@@ -186,13 +182,10 @@ extension ProcessContext {
 
     /// Makes a second address for this process, which works until it is removed or the process ends.
     /// OTP: `alias/0`.
-    public func makeAlias() -> Alias {
-        let alias = Alias(reference: cell.node.makeReference())
-        cell.core.withLock { core in
-            core.makeRelations().aliases.insert(alias.reference.id)
-            cell.node.aliases.insert(alias.reference.id, owner: cell)
-        }
-        return alias
+    ///
+    /// - Parameter forOneReply: whether the first message that arrives through it removes it.
+    public func makeAlias(forOneReply: Bool = false) -> Alias {
+        cell.makeAlias(isOneReply: forOneReply)
     }
 
     /// Switches an alias off. Messages that are in the mailbox stay. OTP: `unalias/1`.
@@ -200,11 +193,7 @@ extension ProcessContext {
     /// - Returns: whether it was an active alias of this process.
     @discardableResult
     public func removeAlias(_ alias: Alias) -> Bool {
-        cell.core.withLock { core in
-            guard core.relations?.aliases.remove(alias.reference.id) != nil else { return false }
-            cell.node.aliases.remove(alias.reference.id)
-            return true
-        }
+        cell.core.withLock { core in cell.removeAlias(alias.reference.id, &core) != nil }
     }
 
     // MARK: - Environment
@@ -276,6 +265,19 @@ extension ProcessContext {
             message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay, every: nil)
     }
 
+    /// Sends a message at an instant of the node's clock, or as soon as possible when it has passed.
+    /// OTP: `erlang:send_after/4` with `abs`.
+    ///
+    /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process.
+    /// - Throws: ``TimerError/tooLong(_:)``.
+    @discardableResult
+    public func send(
+        _ message: any Sendable, to target: Destination? = nil, at instant: NodeClock.Instant
+    ) throws(TimerError) -> TimerRef {
+        let delay = cell.node.clock.now.duration(to: instant)
+        return try send(message, to: target, after: max(delay, .zero))
+    }
+
     /// Sends a message again and again, first after one interval.
     ///
     /// The times are multiples of the interval counted from now: one that is late does not delay
@@ -321,6 +323,18 @@ extension SignalError: CustomStringConvertible {
 }
 
 extension ProcessCell {
+    /// Monitors whom a pid names.
+    fileprivate func monitor(
+        _ target: Pid, tag: (any Sendable)?, alias: MonitorAlias?
+    ) -> MonitorRef {
+        switch node.locate(target) {
+        case .process(let other): monitor(other, as: .pid(target), tag: tag, alias: alias)
+        case .unknown, .incarnation: monitor(nil, as: .pid(target), tag: tag, alias: alias)
+        case .remote:
+            monitor(nil, as: .pid(target), missing: .noConnection, tag: tag, alias: alias)
+        }
+    }
+
     /// An exit signal as by a link, without a link: what linking to an unreachable process sends.
     func receiveUnlinkedExit(_ reason: ExitReason, from target: Pid) {
         receive(ExitSignal(kind: .explicit, reason: reason), from: target)

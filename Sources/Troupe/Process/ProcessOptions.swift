@@ -18,6 +18,11 @@ public struct ProcessOptions: Sendable {
     /// Gives the process a thread of its own, for handlers that block: for file access, or a C
     /// library. It costs a thread; calls to it are never handled on the caller's thread.
     public var ownThread: Bool
+    /// How long the `init` of a server may take; nil for as long as it likes. When it takes longer
+    /// the process is killed and the spawn throws ``SpawnError/startTimeout(_:)``. An `init` that
+    /// neither waits in an operation of Troupe nor heeds its cancellation is left behind after a
+    /// second more; one of a ``GenServer`` has to return first. OTP: the `timeout` start option.
+    public var startTimeout: Duration?
     /// When the process is ended from outside; nil for never.
     public var lifetime: Lifetime?
     /// Ergo's rule for links: a linked process that ends with `normal` stops this one, too.
@@ -31,6 +36,7 @@ public struct ProcessOptions: Sendable {
         environment: Environment = Environment(),
         groupLeader: Pid? = nil,
         ownThread: Bool = false,
+        startTimeout: Duration? = nil,
         lifetime: Lifetime? = nil,
         stopsOnNormalLink: Bool = false
     ) {
@@ -40,6 +46,7 @@ public struct ProcessOptions: Sendable {
         self.environment = environment
         self.groupLeader = groupLeader
         self.ownThread = ownThread
+        self.startTimeout = startTimeout
         self.lifetime = lifetime
         self.stopsOnNormalLink = stopsOnNormalLink
     }

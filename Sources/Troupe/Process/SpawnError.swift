@@ -10,6 +10,8 @@ public enum SpawnError: Error, Sendable {
     case initFailed(ExitReason)
     /// `init` threw ``IgnoreStart``.
     case ignored
+    /// `init` took longer than ``ProcessOptions/startTimeout``; the process was killed.
+    case startTimeout(Duration)
     /// A living process holds the name. `init` was not run.
     case nameTaken(String, by: Pid)
     /// A name has 1 to 255 Unicode scalars.
@@ -27,6 +29,7 @@ extension SpawnError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .initFailed(let reason): "init failed: \(reason)"
+        case .startTimeout(let timeout): "init took longer than \(timeout)"
         case .ignored: "init asked to be ignored"
         case .nameTaken(let name, let pid): RegistryError.nameTaken(name, by: pid).description
         case .nameInvalid(let name): RegistryError.nameInvalid(name).description

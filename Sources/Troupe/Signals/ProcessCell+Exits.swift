@@ -33,9 +33,8 @@ extension ProcessCell {
             guard core.lifecycle.phase != .ended else { return .none }
             if signal.kind == .link {
                 // Unlinked meanwhile: the signal is dropped.
-                guard let sender, core.relations?.links.removeValue(forKey: sender) != nil else {
-                    return .none
-                }
+                guard let sender, core.relations?.links.signalArrived(from: sender) ?? false
+                else { return .none }
             }
             let receiver = ExitSignal.Receiver(
                 trapsExits: core.trapsExits,
@@ -68,9 +67,8 @@ extension ProcessCell {
     }
 
     /// Appends a signal that has become a message. The lock is held.
-    final func append(_ message: SystemMessageQueue.Message, to core: inout ProcessCore) -> Arrival
-    {
-        core.makeRelations().systemMessages.append(message, position: core.accepted)
+    final func append(_ signal: SignalQueue.Signal, to core: inout ProcessCore) -> Arrival {
+        core.makeRelations().signals.append(signal, position: core.accepted)
         attention.store(true, ordering: .relaxed)
         return core.arrived()
     }

@@ -22,10 +22,10 @@ extension ProcessCell {
         return Self.withBothLocked(self, target) { own, other in
             if own.lifecycle.phase == .ended { return .selfEnded }
             if other.lifecycle.phase == .ended { return .targetEnded }
-            let links = own.makeRelations()
-            guard links.links[target.pid] == nil else { return .alreadyLinked }
-            links.links[target.pid] = target
-            other.makeRelations().links[pid] = self
+            guard own.makeRelations().links.linked(target.pid, target) else {
+                return .alreadyLinked
+            }
+            _ = other.makeRelations().links.linked(pid, self)
             return .linked
         }
     }
@@ -35,8 +35,8 @@ extension ProcessCell {
         let partner = core.withLock { $0.relations?.links[target] }
         guard let partner else { return }
         Self.withBothLocked(self, partner) { own, other in
-            own.relations?.links[target] = nil
-            other.relations?.links[pid] = nil
+            own.relations?.links.unlinked(target)
+            other.relations?.links.unlinked(pid)
         }
     }
 }

@@ -10,22 +10,30 @@ extension ProcessCell {
     ///   - object: how the target was named.
     ///   - reason: the reason of the DOWN when there is no target.
     final func monitor(
-        _ target: ProcessCell?, as object: MonitoredObject, missing reason: ExitReason = .noProcess
+        _ target: ProcessCell?, as object: MonitoredObject, missing reason: ExitReason = .noProcess,
+        tag: (any Sendable)? = nil, alias: MonitorAlias? = nil
     ) -> MonitorRef {
         let ref = MonitorRef(reference: node.makeReference())
-        // Nobody can be told that they themselves have ended.
-        if target === self { return ref }
         let id = ref.reference.id
+        // Nobody can be told that they themselves have ended.
+        let isSelf = target === self
         core.withLock { core in
-            core.makeRelations().monitors[id] = .init(target: target, object: object)
+            if let alias {
+                core.makeRelations().aliases[id] = .monitor(alias)
+                node.aliases.insert(id, owner: self)
+            }
+            if isSelf { return }
+            core.makeRelations().monitors.monitored(
+                id, target, as: object, tag: tag, alias: alias)
         }
+        if isSelf { return ref }
         let isArmed =
             target?.core.withLock { core in
                 guard core.lifecycle.phase != .ended else { return false }
-                core.makeRelations().monitoredBy[id] = .init(watcher: self, object: object)
+                core.makeRelations().monitoredBy[id] = self
                 return true
             } ?? false
-        if !isArmed { receiveDown(id, object: object, reason: reason, result: nil) }
+        if !isArmed { receiveDown(id, reason: reason, result: nil) }
         return ref
     }
 
@@ -38,30 +46,106 @@ extension ProcessCell {
             return false
         }
         let id = ref.reference.id
-        let monitor = core.withLock { $0.relations?.monitors.removeValue(forKey: id) }
-        guard let monitor, !monitor.hasFired else { return false }
-        monitor.target?.core.withLock { core in
-            _ = core.relations?.monitoredBy.removeValue(forKey: id)
+        let action = core.withLock { core in
+            let action = core.relations?.monitors.demonitored(id) ?? .none
+            if case .disarm(_, removesAlias: true) = action { removeAlias(id, &core) }
+            return action
         }
+        guard case .disarm(let target, _) = action else { return false }
+        target?.forgetMonitor(id)
         return true
     }
 
+    /// A monitor of this process was removed.
+    final func forgetMonitor(_ id: UInt64) {
+        core.withLock { core in _ = core.relations?.monitoredBy.removeValue(forKey: id) }
+    }
+
     /// What a monitor of this process watches has ended.
-    final func receiveDown(
-        _ id: UInt64, object: MonitoredObject, reason: ExitReason, result: (any Sendable)?
-    ) {
+    final func receiveDown(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
         let arrival = core.withLock { core -> Arrival in
-            guard core.lifecycle.phase != .ended, let relations = core.relations,
-                relations.monitors[id] != nil
-            else { return .none }
-            relations.monitors[id]?.hasFired = true
-            relations.monitors[id]?.target = nil
-            let reference = Reference(nodeName: node.nodeName, creation: node.creation, id: id)
-            let down = MessageDown(
-                ref: MonitorRef(reference: reference), object: object, reason: reason,
-                result: result)
-            return append(.down(down), to: &core)
+            guard core.lifecycle.phase != .ended else { return .none }
+            return receiveDown(id, reason, result, &core)
         }
         arrival.perform(for: self)
+    }
+
+    private func receiveDown(
+        _ id: UInt64, _ reason: ExitReason, _ result: (any Sendable)?, _ core: inout ProcessCore
+    ) -> Arrival {
+        let action = core.relations?.monitors.downArrived(id, reason, result: result) ?? .ignore
+        guard case .deliver(let object, let tag, let removesAlias) = action else { return .none }
+        if removesAlias { removeAlias(id, &core) }
+        let reference = Reference(nodeName: node.nodeName, creation: node.creation, id: id)
+        let down = MessageDown(
+            ref: MonitorRef(reference: reference), object: object, reason: reason, result: result,
+            tag: tag)
+        return append(.down(down), to: &core)
+    }
+}
+
+// MARK: - Aliases
+
+extension ProcessCell {
+    final func makeAlias(isOneReply: Bool) -> Alias {
+        let alias = Alias(reference: node.makeReference())
+        core.withLock { core in
+            core.makeRelations().aliases[alias.reference.id] = .plain(isOneReply: isOneReply)
+            node.aliases.insert(alias.reference.id, owner: self)
+        }
+        return alias
+    }
+
+    /// Switches an alias of this process off. The lock is held.
+    ///
+    /// - Returns: what it was used for; nil when it was not active.
+    @discardableResult
+    final func removeAlias(_ id: UInt64, _ core: inout ProcessCore) -> AliasUse? {
+        guard let use = core.relations?.aliases.removeValue(forKey: id) else { return nil }
+        node.aliases.remove(id)
+        return use
+    }
+
+    /// Delivers a message that was sent to an alias of this process.
+    ///
+    /// An alias for one reply is used up by the first message that arrives. Until it is known that
+    /// it does, the alias is off and the DOWN of its monitor is held back: so there is never both a
+    /// reply and a DOWN, and never neither.
+    final func deliver(_ message: any Sendable, through alias: Alias) -> SendFailure? {
+        let id = alias.reference.id
+        let (isActive, taken) = core.withLock { core -> (Bool, AliasUse?) in
+            guard let use = core.relations?.aliases[id] else { return (false, nil) }
+            guard use.isOneReply else { return (true, nil) }
+            removeAlias(id, &core)
+            core.relations?.monitors.replyBegan(id)
+            return (true, use)
+        }
+        guard isActive else { return .aliasUnknown(alias) }
+        let failure = deliverUntyped(message)
+        guard let taken else { return failure }
+        let (target, arrival) = core.withLock { core -> (ProcessCell?, Arrival) in
+            guard core.lifecycle.phase != .ended, !core.isClosing else { return (nil, .none) }
+            let action: MonitorTable<ProcessCell>.ReplyAction =
+                if case .monitor = taken {
+                    core.relations?.monitors.replyEnded(id, wasDelivered: failure == nil) ?? .none
+                } else {
+                    failure == nil ? .none : .restoreAlias
+                }
+            switch action {
+            case .none:
+                return (nil, .none)
+            case .disarm(let target):
+                return (target, .none)
+            case .restoreAlias:
+                core.relations?.aliases[id] = taken
+                node.aliases.insert(id, owner: self)
+                return (nil, .none)
+            case .deliver(let reason, let result):
+                return (nil, receiveDown(id, reason, result, &core))
+            }
+        }
+        target?.forgetMonitor(id)
+        arrival.perform(for: self)
+        return failure
     }
 }

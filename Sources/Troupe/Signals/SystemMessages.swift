@@ -27,6 +27,10 @@ public struct MessageDown: Sendable {
     ///
     /// - Source: the `result` of Wippy's EXIT event; OTP has none.
     public let result: (any Sendable)?
+    /// What ``ProcessContext/monitor(_:tag:)`` was given, to tell DOWNs apart by; nil for none.
+    ///
+    /// - Source: the `tag` option of OTP's `monitor/3`.
+    public let tag: (any Sendable)?
 }
 
 /// An exit signal that reached a process which traps exits. Arrives in `handleInfo` or `receive`.

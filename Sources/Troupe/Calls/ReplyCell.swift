@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// The place where the reply to one call is awaited and put: whichever outcome comes first counts.
+/// The place where the reply to one call is awaited and put; the driver of ``CallState``.
 @usableFromInline
 class ReplyCell: TimerTarget, @unchecked Sendable {
     // Unchecked: what subclasses add is protected by `state`.
@@ -12,25 +12,10 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     enum Waiter: Sendable {
         case task(UnsafeContinuation<Void, Never>)
         case thread(Parker)
-
-        @usableFromInline
-        func resume() {
-            switch self {
-            case .task(let continuation): continuation.resume()
-            case .thread(let parker): parker.unpark()
-            }
-        }
+        case observer(any ReplyObserver, token: Int)
     }
 
-    @usableFromInline
-    struct State: Sendable {
-        /// Whether there is an outcome; the typed subclass holds the reply.
-        @usableFromInline var isDone = false
-        @usableFromInline var error: CallError?
-        @usableFromInline var waiter: Waiter?
-        /// The process that has deferred its reply, and so lists this call.
-        @usableFromInline var deferredBy: ProcessCell?
-    }
+    @usableFromInline typealias State = CallState<Waiter, ProcessCell>
 
     /// Rank 2: locked alone or within the lock of a process.
     @usableFromInline let state = Lock(State())
@@ -46,31 +31,40 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline
     @discardableResult
     final func fail(_ error: CallError) -> Bool {
-        finish { $0.error = error }
+        finish(error) {}
     }
 
-    /// Sets the outcome if there is none yet, and resumes the caller.
+    /// What was waited for has happened; there is nothing to hand over.
+    final func succeed() {
+        finish(nil) {}
+    }
+
+    /// Sets the outcome if there is none yet, and wakes whoever waits.
+    ///
+    /// - Parameter put: puts the reply where it is found; called with the lock held.
     @usableFromInline
     @discardableResult
-    final func finish(_ outcome: (inout State) -> Void) -> Bool {
-        let (isFirst, waiter, deferredBy) = state.withLock {
-            state -> (Bool, Waiter?, ProcessCell?) in
-            if state.isDone { return (false, nil, nil) }
-            state.isDone = true
-            outcome(&state)
-            defer {
-                state.waiter = nil
-                state.deferredBy = nil
-            }
-            return (true, state.waiter, state.deferredBy)
+    final func finish(_ error: CallError?, _ put: () -> Void) -> Bool {
+        let action = state.withLock { state in
+            let action = state.finished(error)
+            if case .finish = action { put() }
+            return action
         }
-        waiter?.resume()
-        if let deferredBy {
-            deferredBy.core.withLock { core in
-                _ = core.relations?.deferredCalls.removeValue(forKey: ObjectIdentifier(self))
-            }
+        guard case .finish(let waiter, let more, let holder) = action else { return false }
+        if let waiter { wake(waiter) }
+        for waiter in more { wake(waiter) }
+        holder?.core.withLock { core in
+            _ = core.relations?.deferredCalls.removeValue(forKey: ObjectIdentifier(self))
         }
-        return isFirst
+        return true
+    }
+
+    private func wake(_ waiter: Waiter) {
+        switch waiter {
+        case .task(let continuation): continuation.resume()
+        case .thread(let parker): parker.unpark()
+        case .observer(let observer, let token): observer.replyArrived(token: token)
+        }
     }
 
     @usableFromInline
@@ -79,8 +73,24 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     }
 
     /// Whether somebody may still reply although the called process waits itself.
-    final var isDeferredOrDone: Bool {
-        state.withLock { $0.isDone || $0.deferredBy != nil }
+    final var isDeferredOrDone: Bool { state.withLock { $0.isDeferredOrDone } }
+
+    @usableFromInline
+    final var isDone: Bool { state.withLock { $0.isDone } }
+
+    /// Tells `observer` of the outcome; at once, if there is one.
+    final func observe(_ observer: any ReplyObserver, token: Int) {
+        let isOpen = state.withLock { $0.waitBegan(.observer(observer, token: token)) }
+        if !isOpen { observer.replyArrived(token: token) }
+    }
+
+    /// Does not tell `observer` any more.
+    final func stopTelling(_ observer: any ReplyObserver) {
+        state.withLock { state in
+            state.waitEnded { waiter in
+                if case .observer(let other, _) = waiter { other === observer } else { false }
+            }
+        }
     }
 
     /// Waits for the outcome.
@@ -89,18 +99,14 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     final func wait(
         deadline: UInt64, timers: TimerService, isCancellable: Bool = true
     ) async {
-        if state.withLock({ $0.isDone }) { return }
+        if isDone { return }
         let timer =
             deadline < TimerWheel<any TimerTarget>.latestDeadline
             ? timers.schedule(at: deadline, self) : nil
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let isDone = state.withLock { state in
-                    if state.isDone { return true }
-                    state.waiter = .task(continuation)
-                    return false
-                }
-                if isDone { continuation.resume() }
+                let isOpen = state.withLock { $0.waitBegan(.task(continuation)) }
+                if !isOpen { continuation.resume() }
             }
         } onCancel: {
             if isCancellable { self.fail(.cancelled) }
@@ -111,17 +117,20 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     /// Blocks the thread until there is an outcome.
     final func waitBlocking(deadline: UInt64) {
         let parker = Parker()
-        let isDone = state.withLock { state in
-            if !state.isDone { state.waiter = .thread(parker) }
-            return state.isDone
-        }
-        if isDone { return }
+        guard state.withLock({ $0.waitBegan(.thread(parker)) }) else { return }
         if deadline >= TimerWheel<any TimerTarget>.latestDeadline {
             parker.park()
         } else if !parker.park(until: deadline) {
             fail(.timeout(callee))
         }
     }
+}
+
+/// Somebody who is told of the outcome of a call without waiting for that call alone.
+@usableFromInline
+protocol ReplyObserver: AnyObject, Sendable {
+    /// The call that was observed with this token has an outcome. Called without a lock.
+    func replyArrived(token: Int)
 }
 
 /// A ``ReplyCell`` with room for the reply.
@@ -141,7 +150,7 @@ final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
     @inlinable
     @discardableResult
     func complete(_ reply: Reply) -> Bool {
-        finish { _ in value = reply }
+        finish(nil) { value = reply }
     }
 
     /// The outcome. To be called after there is one.
@@ -158,12 +167,9 @@ extension ProcessCell {
     @usableFromInline
     final func deferCall(_ call: ReplyCell) {
         core.withLock { core in
-            let isOpen = call.state.withLock { state in
-                guard !state.isDone else { return false }
-                state.deferredBy = self
-                return true
+            if call.state.withLock({ $0.deferred(by: self) }) {
+                core.makeRelations().deferredCalls[ObjectIdentifier(call)] = call
             }
-            if isOpen { core.makeRelations().deferredCalls[ObjectIdentifier(call)] = call }
         }
     }
 
@@ -172,7 +178,7 @@ extension ProcessCell {
     /// - Returns: the cycle, beginning with this process.
     @usableFromInline
     final func beginWaiting(for call: ReplyCell, at target: ProcessCell) -> [Pid]? {
-        core.withLock { $0.makeRelations().outstandingCalls.append(call) }
+        core.withLock { $0.makeRelations().waits.append(.call(call)) }
         var chain = [pid]
         var next: ProcessCell? = target
         while let current = next {
@@ -182,11 +188,7 @@ extension ProcessCell {
             }
             chain.append(current.pid)
             // A process that waits for several calls at once may need only one of them.
-            let call = current.core.withLock { core in
-                core.relations.flatMap { relations in
-                    relations.outstandingCalls.count == 1 ? relations.outstandingCalls.first : nil
-                }
-            }
+            let call = current.core.withLock { $0.relations?.onlyCall }
             guard let call, !call.isDeferredOrDone, chain.count < 10_000 else { return nil }
             next = current.node.table.find(call.callee.id)
         }
@@ -196,7 +198,9 @@ extension ProcessCell {
     @usableFromInline
     final func endWaiting(for call: ReplyCell) {
         core.withLock { core in
-            core.relations?.outstandingCalls.removeAll { $0 === call }
+            core.relations?.waits.removeAll { wait in
+                if case .call(let other) = wait { other === call } else { false }
+            }
         }
     }
 }

@@ -1,0 +1,64 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// What has come for a process besides ordinary messages, each with its place among those.
+///
+/// These are kept apart from the mailbox's queue because they are never counted against its bound;
+/// the place keeps the order between what one sender has sent and its DOWN, EXIT or system request.
+struct SignalQueue: Sendable {
+    enum Signal: Sendable {
+        case down(MessageDown)
+        case exit(MessageExit)
+        case response(MessageResponse)
+        case request(SystemRequest)
+    }
+
+    private var entries: [(position: UInt64, signal: Signal)] = []
+    private var first = 0
+
+    var isEmpty: Bool { first == entries.count }
+    var count: Int { entries.count - first }
+
+    /// Appends a signal that comes after the first `position` ordinary messages.
+    mutating func append(_ signal: Signal, position: UInt64) {
+        entries.append((position, signal))
+    }
+
+    /// Removes and returns the first signal whose turn has come once `popped` ordinary messages were
+    /// taken.
+    mutating func popFirst(popped: UInt64) -> Signal? {
+        guard first < entries.count, entries[first].position <= popped else { return nil }
+        let signal = entries[first].signal
+        first += 1
+        if first == entries.count {
+            entries.removeAll(keepingCapacity: first < 64)
+            first = 0
+        } else if first >= 1024, first * 2 > entries.count {
+            entries.removeFirst(first)
+            first = 0
+        }
+        return signal
+    }
+
+    /// Removes and returns the first system request, wherever it stands: a suspended process looks
+    /// at nothing else.
+    mutating func popFirstRequest() -> SystemRequest? {
+        for index in first..<entries.count {
+            guard case .request(let request) = entries[index].signal else { continue }
+            entries.remove(at: index)
+            return request
+        }
+        return nil
+    }
+
+    /// Removes and returns everything.
+    mutating func removeAll() -> [Signal] {
+        defer {
+            entries = []
+            first = 0
+        }
+        return entries[first...].map(\.signal)
+    }
+}

@@ -1,0 +1,202 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+internal import Synchronization
+
+/// What is known of one process: a snapshot, taken at once and without asking the process.
+///
+/// - Source: OTP's `process_info/1`.
+public struct ProcessInfo: Sendable {
+    /// Who it is.
+    public let pid: Pid
+    /// Its names, in the order in which they were registered.
+    public let names: [String]
+    /// What it says of itself; see ``ProcessContext/setLabel(_:)``.
+    public let label: String?
+    /// The type of its server, or `closure`.
+    public let behaviour: String
+    /// What it does.
+    public let activity: ProcessActivity
+    /// How long ago it last got something to do. For a process that is busy: how long it has been,
+    /// with all messages that it took together.
+    public let activityAge: Duration
+    /// Whether messages wait because of ``ServerRef/suspend(timeout:)``.
+    public let isSuspended: Bool
+    /// What a handler or body that is suspended waits for.
+    public let waitsOn: [ProcessWait]
+    /// How many messages wait in the mailbox.
+    public let mailboxCount: Int
+    /// How many may.
+    public let mailboxCapacity: Int
+    /// How many messages were put into the mailbox so far.
+    public let messagesIn: UInt64
+    /// How many were taken out to be handled.
+    public let messagesHandled: UInt64
+    /// How many were dropped because the mailbox was full.
+    public let messagesDropped: UInt64
+    /// The processes that it is linked to.
+    public let links: [Pid]
+    /// What it monitors.
+    public let monitors: [MonitoredObject]
+    /// Who monitors it, once for each monitor.
+    public let monitoredBy: [Pid]
+    /// Its active aliases.
+    public let aliases: [Alias]
+    /// Whether exits become messages.
+    public let trapsExits: Bool
+    /// Who spawned it; nil for the node.
+    public let parent: Pid?
+    /// Its group leader.
+    public let groupLeader: Pid?
+    /// How long it has existed.
+    public let uptime: Duration
+}
+
+/// What a process does.
+@nonexhaustive
+public enum ProcessActivity: Sendable, Hashable {
+    /// Its `init` runs.
+    case starting
+    /// It waits for a message.
+    case waiting
+    /// It has something to do and waits for a thread.
+    case runnable
+    /// It handles a message of this kind.
+    case handling(MessageKind)
+    /// The body of a closure process runs, or waits for something else than a message.
+    case running
+    /// It is ending: `terminate` runs, or what it holds is given back.
+    case terminating
+}
+
+/// Which callback a message of a server goes to.
+@nonexhaustive
+public enum MessageKind: UInt8, Sendable, Hashable {
+    /// `handleCall`.
+    case call = 1
+    /// `handleCast`.
+    case cast
+    /// `handleInfo`.
+    case info
+    /// `handleDirect`.
+    case direct
+    /// `handleContinue`.
+    case `continue`
+    /// `handleTimeout`.
+    case timeout
+}
+
+/// What a handler or body waits for, other than a message.
+@nonexhaustive
+public enum ProcessWait: Sendable, Hashable {
+    /// The reply of a process.
+    case reply(from: Pid)
+    /// Room in the mailbox of a process.
+    case room(Pid)
+    /// Time to pass.
+    case sleep
+}
+
+extension Node {
+    /// What is known of a process. OTP: `process_info/1`.
+    ///
+    /// - Returns: nil when there is no such process on this node.
+    public func info(_ pid: Pid) -> ProcessInfo? {
+        guard case .process(let cell) = locate(pid) else { return nil }
+        return cell.infoIfAlive
+    }
+}
+
+extension ProcessContext {
+    /// What is known of this process from outside.
+    public var info: ProcessInfo { cell.info }
+
+    /// Says what this process is for, to those who look at it: in ``ProcessInfo`` and crash reports.
+    /// OTP: `proc_lib:set_label/1`.
+    public func setLabel(_ label: String?) {
+        cell.core.withLock { core in
+            if label == nil, core.relations == nil { return }
+            core.makeRelations().label = label
+        }
+    }
+}
+
+extension ProcessCell {
+    /// ``info``, unless the process has ended.
+    final var infoIfAlive: ProcessInfo? {
+        let hasEnded = core.withLock { $0.lifecycle.phase == .ended || $0.isClosing }
+        return hasEnded ? nil : info
+    }
+
+    final var info: ProcessInfo {
+        let now = scheduler.coarseNow
+        func age(_ instant: UInt64) -> Duration {
+            Duration(nanosecondCount: now > instant ? now - instant : 0)
+        }
+        let started = startedAt
+        let since = activitySince.load(ordering: .relaxed)
+        return core.withLock { core in
+            let relations = core.relations
+            let handled = popped.load(ordering: .acquiring)
+            return ProcessInfo(
+                pid: pid,
+                names: relations?.names ?? [],
+                label: relations?.label,
+                behaviour: traits.typeName,
+                activity: activity(core.lifecycle),
+                activityAge: age(max(since, started)),
+                isSuspended: core.lifecycle.isSuspended,
+                waitsOn: relations?.waits.map(\.processWait) ?? [],
+                mailboxCount: Int(core.accepted - handled),
+                mailboxCapacity: Int(core.capacity),
+                messagesIn: core.accepted,
+                messagesHandled: handled - core.droppedFromMailbox,
+                messagesDropped: core.dropped,
+                links: relations?.links.pids.sorted { $0.id < $1.id } ?? [],
+                monitors: relations?.monitors.objects ?? [],
+                monitoredBy: relations?.monitoredBy.sorted { $0.key < $1.key }.map(\.value.pid)
+                    ?? [],
+                aliases: relations?.aliases.keys.sorted().map { alias(id: $0) } ?? [],
+                trapsExits: core.trapsExits,
+                parent: parentID == 0 ? nil : node.pid(id: parentID),
+                groupLeader: traits.groupLeader,
+                uptime: age(started))
+        }
+    }
+
+    private func activity(_ lifecycle: borrowing Lifecycle) -> ProcessActivity {
+        if lifecycle.isTerminating { return .terminating }
+        switch lifecycle.phase {
+        case .starting: return .starting
+        case .idle, .suspended, .parked: return .waiting
+        case .scheduled: return .runnable
+        case .running:
+            let kind = MessageKind(rawValue: activityKind.load(ordering: .relaxed))
+            return kind.map { .handling($0) } ?? .running
+        case .ended: return .terminating
+        }
+    }
+
+    private func alias(id: UInt64) -> Alias {
+        Alias(reference: Reference(nodeName: node.nodeName, creation: node.creation, id: id))
+    }
+}
+
+extension Relations.Wait {
+    fileprivate var processWait: ProcessWait {
+        switch self {
+        case .call(let call): .reply(from: call.callee)
+        case .room(let pid): .room(pid)
+        case .sleep: .sleep
+        }
+    }
+}
+
+extension ProcessCore {
+    /// How many of the messages that have left the mailbox were dropped rather than handled.
+    fileprivate var droppedFromMailbox: UInt64 {
+        overflow == .dropOldest ? dropped : 0
+    }
+}
