@@ -1,0 +1,221 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+public import Synchronization
+
+/// What a process has to do next.
+@usableFromInline
+enum Work {
+    /// Handle the messages of the batch.
+    case messages
+    /// Handle one thing that is less common.
+    case single(SingleWork)
+    /// Carry out a request that looks at the state.
+    case inspect(@Sendable (UnsafeMutableRawPointer) -> Void)
+    /// End. If nobody has ordered it before, the reason is the one given here.
+    case stop(ExitReason?)
+    /// Nothing; the process is idle, or back in the run queue, and belongs to nobody here any more.
+    case done
+}
+
+/// One thing to handle, and who watches.
+@usableFromInline
+struct SingleWork {
+    @usableFromInline
+    enum Content {
+        /// The first message of the batch.
+        case message
+        /// The message that is taken from the mailbox with ``ProcessCell/popOne(as:)``.
+        case unbatchedMessage
+        /// A signal that has become a message: a ``MessageDown``, ``MessageExit`` or
+        /// ``MessageResponse``.
+        case info(any Sendable)
+        /// What the server has told itself to do.
+        case continuation(any Sendable)
+        /// The idle timeout.
+        case timeout
+    }
+
+    @usableFromInline let content: Content
+    @usableFromInline let observer: ServerObserver?
+}
+
+/// What is left to do once the lock of a process is released.
+struct Afterwards {
+    var waiters: [SendWaiter] = []
+    var requests: [SystemRequest] = []
+
+    func perform() {
+        for waiter in waiters { waiter.resume() }
+        for request in requests { request.reply.succeed() }
+    }
+}
+
+extension ProcessCore {
+    /// The process has nothing to do.
+    mutating func ranDry() {
+        relations?.idleTimer?.ranDry()
+        lifecycle.ranDry()
+    }
+}
+
+extension ProcessCell {
+    /// How many messages a process handles before others get a turn.
+    @inlinable static var stepBudget: Int { 256 }
+
+    /// Decides what the running process does next.
+    ///
+    /// - Parameters:
+    ///   - batch: messages that were taken before. When the answer is about messages it is not
+    ///     empty, when it is `.done` it is empty and without memory.
+    ///   - hasBudget: whether the process may go on, or shall queue up again.
+    @usableFromInline
+    final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
+        enum Next { case work(Work), submit }
+        var afterwards = Afterwards()
+        let next = core.withLock { core -> Next in
+            if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
+            if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
+            guard hasBudget else {
+                if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
+                core.lifecycle.yielded()
+                core.runner = nil
+                return .submit
+            }
+            let relations = core.relations
+            if let relations, let work = takeSpecialWork(&core, relations, &afterwards) {
+                return .work(work)
+            }
+            let isBatchEmpty = batch.isEmpty
+            if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
+                // Of the two queues' memory the idle process keeps at most one small chunk.
+                if !isBatchEmpty {
+                    core.queue.prepend(&batch)
+                } else if core.queue.head == nil {
+                    batch.moveAll(to: &core.queue)
+                }
+                core.queue.trim()
+                batch.releaseMemory()
+                core.ranDry()
+                core.runner = nil
+                return .work(.done)
+            }
+            if let relations { beginCallback(relations) }
+            if isBatchEmpty, core.overflow != .dropOldest { core.queue.moveAll(to: &batch) }
+            let content: SingleWork.Content = batch.isEmpty ? .unbatchedMessage : .message
+            let observer = relations?.observer
+            if observer == nil, case .message = content { return .work(.messages) }
+            return .work(.single(SingleWork(content: content, observer: observer)))
+        }
+        afterwards.perform()
+        switch next {
+        case .work(let work):
+            return work
+        case .submit:
+            submit()
+            return .done
+        }
+    }
+
+    /// What goes before messages: what the server has told itself to do, its timeout, signals.
+    private func takeSpecialWork(
+        _ core: inout ProcessCore, _ relations: Relations, _ afterwards: inout Afterwards
+    ) -> Work? {
+        func single(_ content: SingleWork.Content) -> Work {
+            .single(SingleWork(content: content, observer: relations.observer))
+        }
+        if !relations.continuations.isEmpty {
+            let message = relations.continuations.removeFirst()
+            beginCallback(relations)
+            return single(.continuation(message))
+        }
+        if !core.lifecycle.isSuspended, relations.idleTimer?.timeout.take() ?? false {
+            attention.store(relations.needsAttention, ordering: .relaxed)
+            return single(.timeout)
+        }
+        while let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended) {
+            switch signal {
+            case .info(let message):
+                beginCallback(relations)
+                return single(.info(message))
+            case .request(let request):
+                switch request.kind {
+                case .suspend, .resume:
+                    let suspends = if case .suspend = request.kind { true } else { false }
+                    core.lifecycle.setSuspended(suspends)
+                    afterwards.requests.append(request)
+                case .stop(let reason):
+                    return .stop(reason)
+                case .inspect(let body):
+                    return .inspect(body)
+                }
+            }
+        }
+        admitWaiters(&core, relations, resuming: &afterwards.waiters)
+        attention.store(relations.needsAttention, ordering: .relaxed)
+        return nil
+    }
+
+    /// A callback is about to run that counts as something having come.
+    private func beginCallback(_ relations: Relations) {
+        relations.idleTimer?.callbackBegan()
+        attention.store(relations.needsAttention, ordering: .relaxed)
+    }
+
+    /// What comes next of the signals.
+    enum NextSignal {
+        case info(any Sendable)
+        case request(SystemRequest)
+    }
+
+    /// The next signal whose turn has come and that is still wanted.
+    final func nextSignal(_ relations: Relations, isSuspended: Bool) -> NextSignal? {
+        if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
+        let popped = popped.load(ordering: .relaxed)
+        while let signal = relations.signals.popFirst(popped: popped) {
+            switch signal {
+            case .exit(let exit):
+                return .info(exit)
+            case .down(let down):
+                // Demonitored meanwhile: as if it had never come.
+                if relations.monitors.downTaken(down.ref.reference.id) { return .info(down) }
+            case .response(let response):
+                let id = response.request.reference.id
+                if relations.requests.removeValue(forKey: id) != nil { return .info(response) }
+            case .request(let request):
+                return .request(request)
+            }
+        }
+        return nil
+    }
+
+    /// Takes the oldest message of a mailbox that drops the oldest.
+    @inlinable
+    final func popOne<E: Sendable>(as type: E.Type) -> E? {
+        core.withLock { core in
+            let element = core.queue.popFirst(as: E.self)
+            if element != nil { countPopped() }
+            return element
+        }
+    }
+
+    /// Notes that the running process has taken a message out of the mailbox.
+    @inlinable
+    final func countPopped() {
+        popped.store(popped.load(ordering: .relaxed) &+ 1, ordering: .releasing)
+    }
+
+    /// `init` has returned: the process can be scheduled.
+    @usableFromInline
+    final func started() {
+        let arrival = core.withLock { core in
+            let hasWork =
+                !core.queue.isEmpty || core.relations?.hasWork ?? false
+                || core.relations?.idleTimer != nil
+            return core.arrival(for: core.lifecycle.started(hasWork: hasWork))
+        }
+        arrival.perform(for: self)
+    }
+}
