@@ -1,0 +1,151 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Testing
+
+@testable import Troupe
+
+@Suite("Monitor table: a pure state machine")
+struct MonitorTableTests {
+    enum Input: CaseIterable {
+        case demonitor, targetEnds, downIsTaken, replyBegins, replyArrives, replyIsRefused
+    }
+
+    /// Plays one monitor, and keeps what must hold whatever comes.
+    private struct Play {
+        let mode: MonitorAlias?
+        var table = MonitorTable<Int>()
+        var targetEnded = false
+        var wasRemoved = false
+        var isReplying = false
+        var replyArrived = false
+        var aliasIsActive: Bool
+        var downsDelivered = 0
+        var downsTaken = 0
+
+        init(mode: MonitorAlias?) {
+            self.mode = mode
+            aliasIsActive = mode != nil
+            table.monitored(7, 1, as: .name("n", node: "x"), tag: 5, alias: mode)
+        }
+
+        /// Whether the driver could ever give this input now.
+        func allows(_ input: Input) -> Bool {
+            switch input {
+            case .demonitor: true
+            case .targetEnds: !targetEnded
+            case .downIsTaken: downsDelivered > downsTaken
+            case .replyBegins: mode == .replyDemonitor && aliasIsActive && !isReplying
+            case .replyArrives, .replyIsRefused: isReplying
+            }
+        }
+
+        mutating func give(_ input: Input) {
+            switch input {
+            case .demonitor:
+                switch table.demonitored(7) {
+                case .none: #expect(wasRemoved || downsTaken > 0 || replyArrived)
+                case .disarm(let peer, let removesAlias):
+                    #expect(peer == (targetEnded ? nil : 1))
+                    #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
+                    if removesAlias { aliasIsActive = false }
+                case .flush:
+                    #expect(targetEnded)
+                }
+                wasRemoved = true
+            case .targetEnds:
+                targetEnded = true
+                deliver(table.downArrived(7, .shutdown, result: nil))
+            case .downIsTaken:
+                // A DOWN that was flushed stays in the mailbox and is passed over.
+                if table.downTaken(7) { downsTaken += 1 } else { downsDelivered -= 1 }
+                #expect(!wasRemoved || downsTaken == 0 || downsDelivered == downsTaken)
+            case .replyBegins:
+                isReplying = true
+                aliasIsActive = false
+                table.replyBegan(7)
+            case .replyArrives, .replyIsRefused:
+                isReplying = false
+                let wasDelivered = input == .replyArrives
+                replyArrived = replyArrived || wasDelivered
+                switch table.replyEnded(7, wasDelivered: wasDelivered) {
+                case .none: #expect(wasRemoved || downsTaken > 0)
+                case .disarm(let peer):
+                    #expect(wasDelivered && peer == (targetEnded ? nil : 1))
+                case .restoreAlias:
+                    #expect(!wasDelivered)
+                    aliasIsActive = true
+                case .deliver(let reason, _):
+                    #expect(!wasDelivered && targetEnded)
+                    deliver(table.downArrived(7, reason, result: nil))
+                }
+            }
+        }
+
+        private mutating func deliver(_ action: MonitorTable<Int>.DownAction) {
+            switch action {
+            case .ignore: #expect(wasRemoved || replyArrived)
+            case .holdBack: #expect(isReplying)
+            case .deliver(let object, let tag, let removesAlias):
+                #expect(object == .name("n", node: "x"))
+                #expect(tag as? Int == 5)
+                #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
+                if removesAlias { aliasIsActive = false }
+                downsDelivered += 1
+            }
+        }
+
+        func check(_ inputs: [Input]) {
+            #expect(downsTaken <= 1, "\(inputs)")
+            if wasRemoved, downsTaken == 1 {
+                let taken = inputs.firstIndex(of: .downIsTaken) ?? 0
+                let removed = inputs.firstIndex(of: .demonitor) ?? 0
+                #expect(taken < removed, "a DOWN after the monitor was removed: \(inputs)")
+            }
+            #expect(!(replyArrived && downsDelivered > 0 && !wasRemoved), "both: \(inputs)")
+            let isSettled = wasRemoved || replyArrived || isReplying
+            if targetEnded, !isSettled {
+                #expect(downsDelivered == 1, "neither reply nor DOWN: \(inputs)")
+            }
+            if downsDelivered == 0, downsTaken == 0, !isSettled {
+                #expect(aliasIsActive == (mode != nil), "\(inputs)")
+            }
+        }
+    }
+
+    @Test(
+        "one DOWN at most, none after demonitor, never with a reply, never neither: every sequence",
+        arguments: [nil, .explicitUnalias, .demonitor, .replyDemonitor] as [MonitorAlias?])
+    func everySequence(mode: MonitorAlias?) {
+        var count = 0
+        func explore(_ play: Play, _ inputs: [Input]) {
+            play.check(inputs)
+            count += 1
+            guard inputs.count < 6 else { return }
+            for input in Input.allCases where play.allows(input) {
+                var next = play
+                next.give(input)
+                explore(next, inputs + [input])
+            }
+        }
+        explore(Play(mode: mode), [])
+        #expect(count > 40)
+    }
+
+    @Test("what is watched is listed until the target has ended or the monitor is removed")
+    func objects() {
+        var table = MonitorTable<Int>()
+        let objects = (1...3).map { MonitoredObject.name("\($0)", node: "x") }
+        for (id, object) in objects.enumerated() {
+            table.monitored(UInt64(id), id, as: object, tag: nil, alias: nil)
+        }
+        #expect(table.objects == objects)
+        _ = table.demonitored(1)
+        _ = table.downArrived(2, .normal, result: nil)
+        #expect(table.objects == [objects[0]])
+        #expect(table.ended().map(\.id) == [0])
+        #expect(table.isEmpty)
+    }
+}
