@@ -248,6 +248,10 @@ extension ProcessCell {
     final func awaitReply<Reply: Sendable>(
         _ reply: TypedReplyCell<Reply>, timeout: Duration
     ) async throws(CallError) -> Reply {
+        let caller = CurrentProcess.cell
+        // Its reply is deferred, so it cannot be part of a cycle.
+        caller?.beginWait(.call(reply))
+        defer { caller?.endWaiting(for: reply) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         await reply.wait(deadline: deadline, timers: node.timers)
         return try reply.take()

@@ -45,11 +45,11 @@ struct SingleWork {
 /// What is left to do once the lock of a process is released.
 struct Afterwards {
     var waiters: [SendWaiter] = []
-    var requests: [SystemRequest] = []
+    var replies: [TypedReplyCell<Void>] = []
 
     func perform() {
         for waiter in waiters { waiter.resume() }
-        for request in requests { request.reply.succeed() }
+        for reply in replies { reply.complete(()) }
     }
 }
 
@@ -142,10 +142,9 @@ extension ProcessCell {
                 return single(.info(message))
             case .request(let request):
                 switch request.kind {
-                case .suspend, .resume:
-                    let suspends = if case .suspend = request.kind { true } else { false }
-                    core.lifecycle.setSuspended(suspends)
-                    afterwards.requests.append(request)
+                case .setSuspended(let suspended, let reply):
+                    core.lifecycle.setSuspended(suspended)
+                    afterwards.replies.append(reply)
                 case .stop(let reason):
                     return .stop(reason)
                 case .inspect(let body):

@@ -36,14 +36,14 @@ extension ServerRef {
     ///
     /// - Throws: ``CallError``.
     public func suspend(timeout: Duration = .seconds(5)) async throws(CallError) {
-        try await cell.request(.suspend, timeout: timeout)
+        try await cell.setSuspended(true, timeout: timeout)
     }
 
     /// Goes on with the messages that have waited, in their order. OTP: `sys:resume/1,2`.
     ///
     /// - Throws: ``CallError``.
     public func resume(timeout: Duration = .seconds(5)) async throws(CallError) {
-        try await cell.request(.resume, timeout: timeout)
+        try await cell.setSuspended(false, timeout: timeout)
     }
 
     /// Looks at the state of the server, after the messages that were sent before; for debugging and

@@ -13,8 +13,8 @@ internal import Synchronization
 /// - Source: the system messages of OTP's `sys`.
 final class SystemRequest: Sendable {
     enum Kind: Sendable {
-        case suspend
-        case resume
+        /// Let messages wait, or do so no longer; then say that it is done.
+        case setSuspended(Bool, TypedReplyCell<Void>)
         /// End with this reason, after `terminate`.
         case stop(ExitReason)
         /// Look at, or change, what the pointer points to: the state, an optional of the server's
@@ -64,12 +64,12 @@ extension ProcessCell {
         return result
     }
 
-    /// Sends a request that is answered with nothing but that it was carried out.
-    func request(
-        _ kind: SystemRequest.Kind, timeout: Duration
-    ) async throws(CallError) {
+    /// Suspends or resumes the server.
+    func setSuspended(_ suspended: Bool, timeout: Duration) async throws(CallError) {
         let reply = TypedReplyCell<Void>(callee: pid)
-        try await request(reply, timeout: timeout) { put(SystemRequest(kind, reply: reply)) }
+        try await request(reply, timeout: timeout) {
+            put(SystemRequest(.setSuspended(suspended, reply), reply: reply))
+        }
     }
 
     /// Ends the server with `reason` and waits until it has ended.
