@@ -117,7 +117,7 @@ public struct ProcessRef<Value: Sendable>: Sendable {
     }
 
     /// What can be known of the process without asking it; nil when it has ended.
-    public var info: ProcessInfo? { cell.infoIfAlive }
+    public var info: ProcessSnapshot? { cell.infoIfAlive }
 
     /// Sends a message to the process.
     ///

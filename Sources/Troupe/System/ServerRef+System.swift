@@ -94,7 +94,7 @@ extension ServerRef {
     }
 
     /// What can be known of the process without asking it; nil when it has ended.
-    public var info: ProcessInfo? { cell.infoIfAlive }
+    public var info: ProcessSnapshot? { cell.infoIfAlive }
 
     /// What the server has received and handled since it was started. It can be read at any time,
     /// without asking the server. OTP: `sys:statistics/2`, which counts only when switched on.
@@ -111,7 +111,7 @@ extension ServerRef {
 /// What ``ServerRef/status(timeout:)`` tells.
 public struct ServerStatus: Sendable {
     /// What is known of the process.
-    public let info: ProcessInfo
+    public let info: ProcessSnapshot
     /// The state in words: what ``ServerProtocol/formatStatus()`` says, or else as Swift prints it.
     public let state: String
 

@@ -8,7 +8,7 @@ internal import Synchronization
 /// What is known of one process: a snapshot, taken at once and without asking the process.
 ///
 /// - Source: OTP's `process_info/1`.
-public struct ProcessInfo: Sendable {
+public struct ProcessSnapshot: Sendable {
     /// Who it is.
     public let pid: Pid
     /// Its names, in the order in which they were registered.
@@ -103,7 +103,7 @@ extension Node {
     /// What is known of a process. OTP: `process_info/1`.
     ///
     /// - Returns: nil when there is no such process on this node.
-    public func info(_ pid: Pid) -> ProcessInfo? {
+    public func info(_ pid: Pid) -> ProcessSnapshot? {
         guard case .process(let cell) = locate(pid) else { return nil }
         return cell.infoIfAlive
     }
@@ -111,9 +111,9 @@ extension Node {
 
 extension ProcessContext {
     /// What is known of this process from outside.
-    public var info: ProcessInfo { cell.info }
+    public var info: ProcessSnapshot { cell.info }
 
-    /// Says what this process is for, to those who look at it: in ``ProcessInfo`` and crash reports.
+    /// Says what this process is for, to those who look at it: in ``ProcessSnapshot`` and crash reports.
     /// OTP: `proc_lib:set_label/1`.
     public func setLabel(_ label: String?) {
         cell.core.withLock { core in
@@ -125,12 +125,12 @@ extension ProcessContext {
 
 extension ProcessCell {
     /// ``info``, unless the process has ended.
-    final var infoIfAlive: ProcessInfo? {
+    final var infoIfAlive: ProcessSnapshot? {
         let hasEnded = core.withLock { $0.lifecycle.phase == .ended || $0.isClosing }
         return hasEnded ? nil : info
     }
 
-    final var info: ProcessInfo {
+    final var info: ProcessSnapshot {
         let now = scheduler.coarseNow
         func age(_ instant: UInt64) -> Duration {
             Duration(nanosecondCount: now > instant ? now - instant : 0)
@@ -140,7 +140,7 @@ extension ProcessCell {
         return core.withLock { core in
             let relations = core.relations
             let handled = popped.load(ordering: .acquiring)
-            return ProcessInfo(
+            return ProcessSnapshot(
                 pid: pid,
                 names: relations?.names ?? [],
                 label: relations?.label,
