@@ -143,3 +143,17 @@ struct HeldEnds: EventSink {
         }
     }
 }
+
+/// Says that it has begun to end, and blocks its thread before it does.
+struct SlowToEnd: GenServer {
+    struct Argument: Sendable { let isTerminating = Gate(), gate = Gate() }
+
+    let argument: Argument
+
+    init(_ argument: Argument, process: ServerProcess) { self.argument = argument }
+
+    mutating func terminate(reason: ExitReason, process: ServerProcess) {
+        argument.isTerminating.open()
+        argument.gate.waitBlocking()
+    }
+}

@@ -52,6 +52,21 @@ struct EndRaceConformanceTests {
         }
     }
 
+    @Test("RACE-06 a kill counts up to the last moment, for everybody")
+    func killAtLast() async throws {
+        try await withNode { node in
+            let ending = SlowToEnd.Argument()
+            let server = try node.spawn(SlowToEnd.self, ending, options: .init(ownThread: true))
+            let observer = try await node.observe(server.pid)
+            node.exit(server.pid, .custom("first"))
+            await ending.isTerminating.wait()
+            node.exit(server.pid, .custom("second"))
+            node.kill(server.pid)
+            ending.gate.open()
+            #expect(try await observer.exits() == [MessageExit(from: server.pid, reason: .killed)])
+        }
+    }
+
     /// The reasons of one EXIT and one DOWN for each ref, after which there is nothing more.
     private static func reasons(
         _ process: Process, _ victim: Pid, _ refs: Set<MonitorRef>

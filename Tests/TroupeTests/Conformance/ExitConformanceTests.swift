@@ -194,14 +194,13 @@ struct ExitConformanceTests {
     @Test("EXIT-29 a process is alive until nothing of it is left, and then it is not")
     func alive() async throws {
         try await HeldEnds.withNode { node, ends in
-            let (isTerminating, gate) = (Gate(), Gate())
+            let ending = SlowToEnd.Argument()
             let server = try node.spawn(
-                Lingering.self, .init(isTerminating: isTerminating, gate: gate),
-                options: .init(name: "n", ownThread: true))
+                SlowToEnd.self, ending, options: .init(name: "n", ownThread: true))
             node.exit(server.pid, HeldEnds.reason)
-            await isTerminating.wait()
+            await ending.isTerminating.wait()
             #expect(node.isAlive(server.pid) && node.whereis("n") == server.pid)
-            gate.open()
+            ending.gate.open()
             await ends.hasEnded.wait()
             #expect(!node.isAlive(server.pid) && node.whereis("n") == nil)
             #expect(node.processes.isEmpty)
@@ -217,16 +216,6 @@ struct ExitConformanceTests {
                 while node.isAlive(process.pid) { await Task.yield() }
                 #expect(node.whereis("n") == nil && node.aliases.count == 0)
             }
-        }
-    }
-
-    private struct Lingering: GenServer {
-        struct Argument: Sendable { let isTerminating, gate: Gate }
-        let argument: Argument
-        init(_ argument: Argument, process: ServerProcess) { self.argument = argument }
-        mutating func terminate(reason: ExitReason, process: ServerProcess) {
-            argument.isTerminating.open()
-            argument.gate.waitBlocking()
         }
     }
 

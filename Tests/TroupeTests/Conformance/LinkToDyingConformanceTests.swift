@@ -31,30 +31,17 @@ struct LinkToDyingConformanceTests {
     @Test("LINK-23 a link to a process that is about to end, but alive, gives its reason, once")
     func seenAlive() async throws {
         try await withNode { node in
-            let (isTerminating, gate) = (Gate(), Gate())
-            let dying = try node.spawn(
-                SlowToEnd.self, .init(isTerminating: isTerminating, gate: gate),
-                options: .init(ownThread: true))
+            let ending = SlowToEnd.Argument()
+            let dying = try node.spawn(SlowToEnd.self, ending, options: .init(ownThread: true))
             node.exit(dying.pid, .custom("why"))
-            await isTerminating.wait()
+            await ending.isTerminating.wait()
             #expect(node.isAlive(dying.pid))
             let observer = try await node.observe(dying.pid)
             #expect(observer.seen.isEmpty)
-            gate.open()
+            ending.gate.open()
             #expect(
                 try await observer.exits()
                     == [MessageExit(from: dying.pid, reason: .custom("why"))])
-        }
-    }
-
-    /// Says that it has begun to end, and waits.
-    private struct SlowToEnd: GenServer {
-        struct Argument: Sendable { let isTerminating, gate: Gate }
-        let argument: Argument
-        init(_ argument: Argument, process: ServerProcess) { self.argument = argument }
-        mutating func terminate(reason: ExitReason, process: ServerProcess) {
-            argument.isTerminating.open()
-            argument.gate.waitBlocking()
         }
     }
 
@@ -115,40 +102,50 @@ struct LinkToDyingConformanceTests {
 
     // MARK: - Races
 
-    @Test("RACE-02 after an unlink no exit of a dying partner comes, 1,000 times")
+    @Test("RACE-02 after an unlink no exit of a dying partner comes, 500 times")
     func unlinkRace() async throws {
         try await withNode { node in
+            // Others to tell, so that it takes the dying process a while.
+            let others = try (0..<20).map { _ in try node.idle(.trapping).pid }
+            @Sendable func die(_ process: Process, _ isReady: Gate) throws -> Never {
+                for other in others { try process.link(to: other) }
+                isReady.open()
+                throw TestError(1)
+            }
             let trapping = try node.spawn(options: .trapping) { process in
-                var seen = 0
-                for _ in 0..<500 {
-                    let dying = try process.spawnLinked { _ in throw TestError(1) }
-                    for _ in 0..<Int.random(in: 0..<3) { await Task.yield() }
+                for round in 0..<250 {
+                    let isReady = Gate()
+                    let dying = try process.spawnLinked { try die($0, isReady) }
+                    await isReady.wait()
+                    for _ in 0..<round % 4 { await Task.yield() }
                     process.unlink(from: dying.pid)
                     // What has not come yet never will.
                     if let exit = try await process.receive(timeout: .zero) as? MessageExit {
                         #expect(exit == MessageExit(from: dying.pid, reason: .error(TestError(1))))
-                        seen += 1
                     }
                     #expect(try await dying.exitReason == .error(TestError(1)))
                     #expect(try await process.hasNothing())
                 }
-                return seen
+                return true
             }
-            #expect(try await trapping.value <= 500)
-            for _ in 0..<500 {
-                let hasUnlinked = Log<Bool>()
+            #expect(try await trapping.value)
+            for round in 0..<250 {
+                let isUnharmed = Log<Bool>()
                 let process = try node.spawn { process in
-                    let dying = try process.spawnLinked { _ in throw TestError(1) }
+                    let isReady = Gate()
+                    let dying = try process.spawnLinked { try die($0, isReady) }
+                    await isReady.wait()
+                    for _ in 0..<round % 4 { await Task.yield() }
                     process.unlink(from: dying.pid)
-                    let isUnharmed = process.cell.core.withLock { $0.lifecycle.stopReason == nil }
-                    hasUnlinked.append(isUnharmed)
+                    isUnharmed.append(
+                        process.cell.core.withLock { $0.lifecycle.stopReason == nil })
                     #expect(try await dying.exitReason == .error(TestError(1)))
                     return try await process.hasNothing()
                 }
                 // It is ended by an exit before the unlink, or not at all.
                 let reason = try await process.exitReason
                 #expect(
-                    reason == (hasUnlinked.elements[0] ? .normal : .error(TestError(1))))
+                    reason == (isUnharmed.elements == [true] ? .normal : .error(TestError(1))))
             }
         }
     }
@@ -157,12 +154,11 @@ struct LinkToDyingConformanceTests {
     func linkRace() async throws {
         try await withNode { node in
             let linker = try node.spawn(options: .trapping) { process in
-                for _ in 0..<1000 {
-                    let dying = try process.spawn { dying in
-                        try dying.register("dying")
+                for round in 0..<1000 {
+                    let dying = try process.spawn(options: .init(name: "dying")) { _ in
                         throw TestError(1)
                     }
-                    for _ in 0..<Int.random(in: 0..<3) { await Task.yield() }
+                    await Self.wait(round % 4, for: dying.pid, "dying", on: node)
                     let wasAlive = node.isAlive(dying.pid)
                     var expected: [MessageExit] = []
                     do {
@@ -182,17 +178,47 @@ struct LinkToDyingConformanceTests {
         }
     }
 
+    @Test("RACE-03 who has found a process just before it ended still cannot link to it")
+    func foundBeforeEnd() async throws {
+        try await HeldEnds.withNode { node, ends in
+            let dying = try node.spawn(options: HeldEnds.options) { _ in throw HeldEnds.reason }
+            let linker = try node.spawn(options: .trapping) { process in
+                await ends.hasEnded.wait()
+                // The look-up of the pid, which would fail now, was before.
+                #expect(process.cell.link(to: dying.cell) == .targetEnded)
+                ends.release.open()
+                #expect(try await dying.exitReason == HeldEnds.reason)
+                #expect(process.links.isEmpty)
+                return try await process.hasNothing()
+            }
+            #expect(try await linker.value)
+        }
+    }
+
+    /// Waits until a process is on its way out: not at all, a little, until its name is free, until
+    /// it is not alive any more.
+    private static func wait(
+        _ stage: Int, for pid: Pid, _ name: String, on node: Node
+    ) async {
+        switch stage {
+        case 0: break
+        case 1: await Task.yield()
+        case 2: while node.whereis(name) != nil { await Task.yield() }
+        default: while node.isAlive(pid) { await Task.yield() }
+        }
+    }
+
     @Test("RACE-04 a link made while the partner unlinks and ends is a link of its own")
     func relinkRace() async throws {
         try await withNode { node in
             let a = try node.spawn(options: .trapping) { process in
                 let pid = process.pid
-                for _ in 0..<1000 {
-                    let b = try process.spawnLinked { b in
+                for round in 0..<1000 {
+                    let b = try process.spawnLinked(options: .init(name: "b")) { b in
                         b.unlink(from: pid)
                         throw TestError(1)
                     }
-                    for _ in 0..<Int.random(in: 0..<3) { await Task.yield() }
+                    await Self.wait(round % 4, for: b.pid, "b", on: node)
                     var expected: [MessageExit] = []
                     do {
                         // The old link that is still there is removed by b before it ends.
