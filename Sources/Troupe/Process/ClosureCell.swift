@@ -60,9 +60,8 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 ending = Ending(own: ExitReason(thrown: error))
             }
         }
-        let reason = beginTermination(ending).reason
-        finish(ending, batch: &batch)
-        result.finished(reason)
+        _ = beginTermination(ending)
+        result.finished(finish(ending, batch: &batch))
     }
 
     /// - Returns: whether the process was told to end before it began.

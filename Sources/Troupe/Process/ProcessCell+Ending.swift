@@ -36,11 +36,13 @@ extension ProcessCell {
     ///   - thrown: what `terminate` threw.
     ///   - batch: messages that were taken from the mailbox but not handled.
     ///   - isQuiet: makes no crash report, because the failure is returned to a starter.
+    /// - Returns: the final reason, which a kill may have changed since the end began.
     @usableFromInline
+    @discardableResult
     final func finish(
         _ ending: Ending, thrown: ExitReason? = nil, batch: inout MessageQueue,
         isQuiet: Bool = false
-    ) {
+    ) -> ExitReason {
         let names = releaseResources()
         var queue = MessageQueue()
         var (reason, relations): (ExitReason, Relations?) = (.normal, nil)
@@ -63,6 +65,7 @@ extension ProcessCell {
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
+        return reason
     }
 
     /// Names, aliases and timers, so that the process holds nothing when its end is seen.
@@ -93,9 +96,11 @@ extension ProcessCell {
         for waiter in dismissWaitersAfterEnd(relations) { waiter.resume() }
         let signal = ExitSignal(kind: .link, reason: reason)
         for partner in relations.links.values { partner.receive(signal, from: pid) }
+        // A kill may have come after the body had returned.
+        let result = reason == .normal ? relations.result : nil
         for (id, monitor) in relations.monitoredBy {
             monitor.watcher.receiveDown(
-                id, object: monitor.object, reason: reason, result: relations.result)
+                id, object: monitor.object, reason: reason, result: result)
         }
         for (id, monitor) in relations.monitors {
             monitor.target?.core.withLock { core in

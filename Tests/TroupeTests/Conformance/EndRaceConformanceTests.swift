@@ -17,14 +17,21 @@ struct EndRaceConformanceTests {
             for round in 0..<200 {
                 let log = Log<String>()
                 let victim: Pid
+                let exitReason: @Sendable () async throws -> ExitReason?
                 let returnNormally: @Sendable () -> Void
                 if round % 2 == 0 {
-                    let process = try node.spawn { _ = try await $0.receive() }
+                    let process = try node.spawn { process in
+                        // To give back at the end, so that the others have some time.
+                        for _ in 0..<100 { _ = process.makeAlias() }
+                        _ = try await process.receive()
+                    }
                     victim = process.pid
+                    exitReason = { try await process.exitReason }
                     returnNormally = { try? process.send("end") }
                 } else {
                     let server = try node.spawn(Recorder.self, .init(log))
                     victim = server.pid
+                    exitReason = { nil }
                     returnNormally = { try? server.cast { _ in throw ExitReason.normal } }
                 }
                 let isReady = Gate()
@@ -38,11 +45,11 @@ struct EndRaceConformanceTests {
                 await Self.atOnce([
                     returnNormally, { node.exit(victim, .custom("exit")) }, { node.kill(victim) },
                 ])
-                while node.isAlive(victim) { await Task.yield() }
                 let reasons = try await watcher.value
                 let reason = try #require(reasons.first)
                 #expect(reasons == [reason, reason, reason])
                 #expect([.normal, .custom("exit"), .killed].contains(reason))
+                #expect(try await exitReason() ?? reason == reason)
                 // A kill may come while `terminate` runs, so it may have run before one.
                 #expect(log.elements.count <= 1)
                 if round % 2 == 1, reason != .killed {
@@ -82,6 +89,7 @@ struct EndRaceConformanceTests {
                 reasons.append(exit.reason)
             case let down as MessageDown:
                 #expect(open.remove(down.ref) != nil)
+                #expect(down.result == nil || down.reason == .normal)
                 reasons.append(down.reason)
             case let other: Issue.record("unexpected \(type(of: other as Any))")
             }
@@ -256,12 +264,15 @@ struct EndRaceConformanceTests {
             let server = try node.spawn(Deferring.self)
             for round in 0..<200 {
                 let isDeferred = Gate()
-                let caller = try node.spawn { _ in try await server.call(.ask(isDeferred)) }
+                let caller = try node.spawn { _ in
+                    try await server.call(.ask(isDeferred), timeout: .seconds(1000))
+                }
                 await isDeferred.wait()
                 let log = Log<Bool>()
                 if round % 2 == 0 {
                     node.kill(caller.pid)
-                    #expect(try await caller.exitReason == .killed)
+                    let reason = try await caller.exitReason
+                    #expect(reason == .killed)
                     #expect(server.cell.deferredCallCount == 0)
                     try server.cast(.reply(log))
                     #expect(await log.wait(for: 1) == [false])
