@@ -190,7 +190,7 @@ struct SpawnConformanceTests {
     @Test("SPAWN-18 what a process keeps for its own task is not inherited by its children")
     func taskLocals() async throws {
         try await withNode { node in
-            // Fresh runners, so that they would be made here if anywhere.
+            // So many that new tasks have to be made for some of them, by this process.
             let parent = try node.spawn { process in
                 try await Self.$local.withValue("parent's") {
                     let children = try (0..<100).map { _ in
