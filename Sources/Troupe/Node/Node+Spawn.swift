@@ -341,9 +341,9 @@ extension ProcessCell {
         }
         // The starter is told by what the spawn throws, not by an exit signal besides.
         if let parent { parent.unlink(from: pid) }
-        let (reason, _) = beginTermination(ending)
+        _ = beginTermination(ending)
         var batch = MessageQueue()
-        finish(ending, batch: &batch, isQuiet: isIgnored)
+        let reason = finish(ending, batch: &batch, isQuiet: isIgnored)
         return isIgnored && reason == .normal ? .ignored : .initFailed(reason)
     }
 

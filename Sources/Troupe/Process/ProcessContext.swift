@@ -203,9 +203,7 @@ extension ProcessContext {
     /// What the parent had when it spawned this process counts as this process's own.
     public func environment<Key: EnvironmentKey>(_ key: Key.Type) -> Key.Value? {
         if let value = cell.core.withLock({ $0.environment[key] }) { return value }
-        if let leader = cell.traits.groupLeader.flatMap({ cell.node.table.find($0.id) }),
-            let value = leader.core.withLock({ $0.environment[key] })
-        {
+        if let value = localGroupLeader?.core.withLock({ $0.environment[key] }) {
             return value
         }
         return cell.node.environment[key]
@@ -218,10 +216,17 @@ extension ProcessContext {
 
     /// All values that this process sees, with one entry for each key.
     public var environment: Environment {
-        let leader = cell.traits.groupLeader.flatMap { cell.node.table.find($0.id) }
-        let leaders = leader?.core.withLock { $0.environment } ?? Environment()
+        let leaders = localGroupLeader?.core.withLock { $0.environment } ?? Environment()
         let own = cell.core.withLock { $0.environment }
         return cell.node.environment.merging(leaders).merging(own)
+    }
+
+    /// The group leader, if it is a living process of this node.
+    private var localGroupLeader: ProcessCell? {
+        guard let pid = groupLeader, case .process(let leader) = cell.node.locate(pid) else {
+            return nil
+        }
+        return leader
     }
 
     // MARK: - Sending

