@@ -48,6 +48,8 @@ struct SignalRaceConformanceTests {
                     }
                     _ = try? process.send("message", to: "n")
                     await Task.yield()
+                    // Throws when the node stops.
+                    _ = try await process.receive(timeout: .zero)
                 }
             }
             try await node.inProcess(.init(trapsExits: true)) { process in
@@ -75,8 +77,6 @@ struct SignalRaceConformanceTests {
                         while node.isAlive(holder.pid) { await Task.yield() }
                     }
                     lastDead.withLock { $0 = holder.pid }
-                    try process.register("n")
-                    try process.unregister("n")
                 }
                 isOver.store(true, ordering: .relaxed)
             }
