@@ -63,7 +63,9 @@ struct NamedStartConformanceTests {
         try await withNode { node in
             let ran = Log<String>()
             let recorder = Recorder.Argument(ran) { _ in ran.append("init") }
-            for name in ["", String(repeating: "y", count: 256)] {
+            for name in [
+                "", String(repeating: "y", count: 256), .init(repeating: "x", count: 1_000_000),
+            ] {
                 let options = ProcessOptions(name: name)
                 let errors = [
                     #expect(throws: SpawnError.self) {

@@ -173,7 +173,8 @@ struct SignalRaceConformanceTests {
             // Both sides agree on which replies were in time.
             #expect(outcomes.count == callerCount * rounds)
             #expect(outcomes.filter { $0 }.count == replyCount)
-            #expect(server.cell.deferredCallCount == 0)
+            // The server forgets a call just after its caller was told.
+            while server.cell.deferredCallCount > 0 { await Task.yield() }
         }
     }
 

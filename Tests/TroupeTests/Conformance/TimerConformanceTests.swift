@@ -15,16 +15,17 @@ struct TimerConformanceTests {
             try await node.inProcess { process in
                 let clock = ContinuousClock()
                 let start = clock.now
-                for delay in [30, 0, 20, 10] {
+                // Those between 0 and 40 ms, each once, out of order.
+                for delay in (0..<41).map({ $0 * 7 % 41 }) {
                     try process.send(delay, after: .milliseconds(delay))
                 }
                 var delays: Set<Int> = []
-                for _ in 0..<4 {
+                for _ in 0..<41 {
                     let delay = try #require(try await process.receive() as? Int)
                     #expect(clock.now - start >= .milliseconds(delay))
                     delays.insert(delay)
                 }
-                #expect(delays == [0, 10, 20, 30])
+                #expect(delays == Set(0..<41))
             }
         }
     }
@@ -109,17 +110,18 @@ struct TimerConformanceTests {
                 // The deadline of each lies between two readings of the clock.
                 var earliest: [UInt64] = []
                 var latest: [UInt64] = []
-                let delays = [40, 0, 60, 20, 21, 0, 50, 10]
+                // Some are less than a tick of the wheel apart.
+                let delays = [40_000, 0, 60_000, 20_900, 20_600, 20_300, 20_000, 0, 10_000]
                 for (index, delay) in delays.enumerated() {
-                    earliest.append(node.scheduler.now + UInt64(delay) * 1_000_000)
-                    try process.send(index, after: .milliseconds(delay))
-                    latest.append(node.scheduler.now + UInt64(delay) * 1_000_000)
+                    earliest.append(node.scheduler.now + UInt64(delay) * 1000)
+                    try process.send(index, after: .microseconds(delay))
+                    latest.append(node.scheduler.now + UInt64(delay) * 1000)
                 }
                 var seen: [Int] = []
                 for _ in delays {
                     let index = try #require(try await process.receive() as? Int)
                     for before in seen where latest[index] < earliest[before] {
-                        Issue.record("\(delays[index]) ms after \(delays[before]) ms")
+                        Issue.record("\(delays[index]) µs after \(delays[before]) µs")
                     }
                     seen.append(index)
                 }
