@@ -261,7 +261,8 @@ extension ProcessContext {
     ///   - target: to whom; looked up when the timer fires. Nil for this process itself.
     ///   - delay: at least this long, never early. Zero sends it as soon as possible.
     /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process, whoever the receiver is.
-    /// - Throws: ``TimerError`` when the delay is negative or too long.
+    /// - Throws: ``TimerError`` when the delay is negative or too long, or the receiver is named by a
+    ///   pid of another node or of an earlier start of this one.
     @discardableResult
     public func send(
         _ message: any Sendable, to target: Destination? = nil, after delay: Duration
@@ -293,7 +294,8 @@ extension ProcessContext {
     ///   - target: to whom; looked up each time. Nil for this process itself.
     ///   - interval: at least 1 ms.
     /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process.
-    /// - Throws: ``TimerError`` when the interval is too short or too long.
+    /// - Throws: ``TimerError`` when the interval is too short or too long, or the receiver is named
+    ///   by a pid of another node or of an earlier start of this one.
     /// - Source: OTP's `timer:send_interval/2,3`.
     @discardableResult
     public func send(

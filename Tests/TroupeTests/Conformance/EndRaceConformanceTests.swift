@@ -290,10 +290,3 @@ struct EndRaceConformanceTests {
         }
     }
 }
-
-extension ProcessCell {
-    /// How many calls this process has taken without replying.
-    fileprivate var deferredCallCount: Int {
-        core.withLock { $0.relations?.deferredCalls.count ?? 0 }
-    }
-}
