@@ -61,7 +61,7 @@ extension Node {
     public func send(
         _ message: any Sendable, to target: Destination, after delay: Duration
     ) throws(TimerError) -> TimerRef {
-        try MessageTimer.start(message, to: target, on: self, owner: nil, after: delay, every: nil)
+        try MessageTimer.start(message, to: target, on: self, owner: nil, after: delay)
     }
 
     func find(_ target: Destination) -> Result<ProcessCell, SendFailure> {

@@ -268,7 +268,21 @@ extension ProcessContext {
         _ message: any Sendable, to target: Destination? = nil, after delay: Duration
     ) throws(TimerError) -> TimerRef {
         try MessageTimer.start(
-            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay, every: nil)
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay)
+    }
+
+    /// Sends a ``MessageTimeout`` after a delay: the message with the timer it came from, so that one
+    /// of a timer that was replaced can be told from the current one. OTP: `erlang:start_timer/3`.
+    ///
+    /// - Returns: the timer. It dies with this process, whoever the receiver is.
+    /// - Throws: ``TimerError``, as `send(_:to:after:)`.
+    @discardableResult
+    public func startTimer(
+        _ message: any Sendable, to target: Destination? = nil, after delay: Duration
+    ) throws(TimerError) -> TimerRef {
+        try MessageTimer.start(
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay,
+            isNamed: true)
     }
 
     /// Sends a message at an instant of the node's clock, or as soon as possible when it has passed.

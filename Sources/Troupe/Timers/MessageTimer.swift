@@ -34,6 +34,16 @@ public struct TimerRef: Hashable, Sendable, CustomStringConvertible {
     public var remaining: Duration? { timer.remaining }
 }
 
+/// What a timer sends that says which timer it was; see ``ProcessContext/startTimer(_:to:after:)``.
+///
+/// - Source: OTP's `{timeout, TimerRef, Msg}`.
+public struct MessageTimeout: Sendable {
+    /// The reference of the timer.
+    public let timer: Reference
+    /// What the timer was given to send.
+    public let message: any Sendable
+}
+
 /// Why a timer could not be started.
 @nonexhaustive
 public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -83,11 +93,13 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
 
     /// Starts a timer.
     ///
-    /// - Parameter owner: the process that starts it, and that it dies with. It also dies with a
-    ///   receiver that is named by its pid.
+    /// - Parameters:
+    ///   - owner: the process that starts it, and that it dies with. It also dies with a receiver
+    ///     that is named by its pid.
+    ///   - isNamed: whether the message goes out in a ``MessageTimeout``.
     static func start(
         _ message: any Sendable, to target: Destination, on node: Node, owner: ProcessCell?,
-        after delay: Duration, every interval: Duration?
+        after delay: Duration, every interval: Duration? = nil, isNamed: Bool = false
     ) throws(TimerError) -> TimerRef {
         if delay < .zero { throw .tooShort(delay) }
         if let interval, interval < .milliseconds(1) { throw .tooShort(interval) }
@@ -95,8 +107,10 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
         let holders = try holders(of: target, on: node, owner: owner)
         let reference = node.makeReference()
         let deadline = node.scheduler.now + delay.clampedNanoseconds
+        let content: any Sendable =
+            isNamed ? MessageTimeout(timer: reference, message: message) : message
         let timer = MessageTimer(
-            id: reference.id, node: node, holders: holders ?? [], message: message, target: target,
+            id: reference.id, node: node, holders: holders ?? [], message: content, target: target,
             interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
         if holders != nil { timer.start(at: deadline) }
         return TimerRef(reference: reference, timer: timer)

@@ -171,16 +171,18 @@ struct DemonitorConformanceTests {
         try await withNode { node in
             let target = try node.spawnListener()
             try await node.inProcess { process in
-                let cell = process._handle.cell
+                let own = process.pid
                 let refs = [process.monitor(target.pid), process.monitor(target.pid)]
-                #expect(cell.monitorCount == 2 && target.cell.monitoredByCount == 2)
-                #expect(cell.monitoredByCount == 0 && target.cell.monitorCount == 0)
+                #expect(process.info.monitors == [.pid(target.pid), .pid(target.pid)])
+                #expect(target.info?.monitoredBy == [own, own])
+                #expect(process.info.monitoredBy == [] && target.info?.monitors == [])
                 process.demonitor(refs[0])
-                #expect(cell.monitorCount == 1 && target.cell.monitoredByCount == 1)
+                #expect(process.info.monitors == [.pid(target.pid)])
+                #expect(target.info?.monitoredBy == [own])
                 process.exit(target.pid, .shutdown)
                 let down = try await process.receiveDown()
                 #expect(down.ref == refs[1])
-                #expect(cell.monitorCount == 0 && target.cell.monitoredByCount == 0)
+                #expect(process.info.monitors == [])
             }
         }
     }

@@ -31,7 +31,7 @@ struct EndRaceConformanceTests {
                 } else {
                     let server = try node.spawn(Recorder.self, .init(log))
                     victim = server.pid
-                    exitReason = { nil }
+                    exitReason = { try await server.exitReason }
                     returnNormally = { try? server.cast { _ in throw ExitReason.normal } }
                 }
                 let isReady = Gate()

@@ -226,6 +226,33 @@ struct MonitorConformanceTests {
         }
     }
 
+    @Test("MON-25 a tag comes back in the DOWN, of a target that ends, is missing, or has a name")
+    func tag() async throws {
+        struct Tag: Equatable, Sendable { let name: String }
+        try await withNode { node in
+            let target = try node.spawnListener(.init(name: "target"))
+            try await node.inProcess { process in
+                _ = process.monitor(target.pid, tag: Tag(name: "pid"))
+                _ = process.monitor(name: "target", tag: Tag(name: "name"))
+                _ = process.monitor(target.pid)
+                _ = process.monitor(target.pid, alias: .demonitor, tag: Tag(name: "alias"))
+                process.exit(target.pid, .shutdown)
+                var tags: [Tag?] = []
+                for _ in 0..<4 {
+                    let down = try #require(try await process.receive() as? MessageDown)
+                    #expect(down.reason == .shutdown)
+                    tags.append(down.tag as? Tag)
+                }
+                // The monitors of one process are told in no particular order.
+                let names = tags.map { $0?.name ?? "-" }.sorted()
+                #expect(names == ["-", "alias", "name", "pid"])
+                _ = process.monitor(target.pid, tag: Tag(name: "late"))
+                let late = try #require(try await process.receive() as? MessageDown)
+                #expect(late.tag as? Tag == Tag(name: "late") && late.reason == .noProcess)
+            }
+        }
+    }
+
     @Test("MON-26 a child that is started monitored and ends at once gives its real reason")
     func atomic() async throws {
         try await withNode { node in
@@ -273,11 +300,13 @@ struct MonitorConformanceTests {
         try await withNode { node in
             try await node.inProcess(.init(name: "receiver")) { process in
                 let (own, alias) = (process.pid, process.makeAlias())
+                let (watch, watchAlias) = process.monitor(own, alias: .explicitUnalias)
                 let (_, ref) = try process.spawnMonitored { sender in
                     for number in 0..<1500 {
-                        switch number % 3 {
+                        switch number % 4 {
                         case 0: try sender.send(number, to: own)
                         case 1: try sender.send(number, to: "receiver")
+                        case 2: try sender.send(number, to: .alias(watchAlias))
                         default: try sender.send(number, to: .alias(alias))
                         }
                     }
@@ -288,6 +317,7 @@ struct MonitorConformanceTests {
                 }
                 let down = try await process.receiveDown()
                 #expect(down.ref == ref && down.reason == .normal)
+                process.demonitor(watch)
             }
             let (log, isWatched) = (Log<String>(), Gate())
             let server = try node.spawn(Recorder.self, .init(log))

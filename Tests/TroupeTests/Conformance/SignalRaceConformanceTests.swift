@@ -18,7 +18,8 @@ struct SignalRaceConformanceTests {
                     let reason: ExitReason =
                         round % 2 == 0 ? .normal : .custom(["compound": [round, round]])
                     let target = try process.spawn { _ in throw reason }
-                    let ref = process.monitor(target.pid)
+                    let (ref, alias) = Self.monitor(
+                        target.pid, by: process, withAlias: round % 3 == 0)
                     for _ in 0..<round % 4 { await Task.yield() }
                     let wasArmed = process.demonitor(ref)
                     // What is not armed any more has fired, and that is done by one that has ended.
@@ -27,10 +28,19 @@ struct SignalRaceConformanceTests {
                     #expect(try await target.exitReason == reason)
                     let late = try await process.receive(timeout: .zero)
                     #expect(early == nil && late == nil)
+                    if let alias { #expect(process.removeAlias(alias)) }
                 }
-                #expect(process._handle.cell.monitorCount == 0)
+                #expect(process.info.monitors == [])
             }
         }
+    }
+
+    private static func monitor(
+        _ target: Pid, by process: Process, withAlias: Bool
+    ) -> (MonitorRef, Alias?) {
+        guard withAlias else { return (process.monitor(target), nil) }
+        let (ref, alias) = process.monitor(target, alias: .explicitUnalias)
+        return (ref, alias)
     }
 
     @Test("RACE-10 the name of a process is free for whoever sees its end, and leads to no dead")

@@ -135,12 +135,10 @@ struct SpawnConformanceTests {
         try await withNode { node in
             for reason in ExitReason.examples {
                 let parent = try node.spawn(options: .trapping) { process in
-                    let child = try process.spawnLinked { child in
-                        _ = try await child.receive()
+                    // It ends at once: only what was there from the beginning sees the reason.
+                    let (child, ref) = try process.spawnMonitored(linked: true) { _ in
                         throw reason
                     }
-                    let ref = process.monitor(child.pid)
-                    try child.send("end")
                     #expect(try await child.exitReason == reason)
                     var (exits, downs) = ([MessageExit](), [MessageDown]())
                     while let message = try await process.receive(timeout: .zero) {

@@ -40,6 +40,10 @@ struct TimerConformanceTests {
                 try process.send(Tick(number: 7), after: .zero)
                 let tick = try await process.receive() as? Tick
                 #expect(tick == Tick(number: 7))
+                let timer = try process.startTimer(Tick(number: 8), after: .zero)
+                let timeout = try await process.receive() as? MessageTimeout
+                #expect(timeout?.timer == timer.reference)
+                #expect(timeout?.message as? Tick == Tick(number: 8))
                 try process.send("to a name", to: "server", after: .zero)
                 _ = await log.wait(for: 1)
                 // An alias, too, is looked up when the timer fires.
@@ -171,6 +175,21 @@ struct TimerConformanceTests {
                 #expect(left <= delay && left >= delay - spent)
                 let cancelled = try #require(timer.cancel())
                 #expect(cancelled <= left)
+            }
+        }
+    }
+
+    @Test("TIMER-14 a timer for an instant fires then or after it, one that has passed at once")
+    func instant() async throws {
+        try await withNode { node in
+            try await node.inProcess { process in
+                let instant = node.clock.now.advanced(by: .milliseconds(20))
+                try process.send("later", at: instant)
+                try process.send("at once", at: node.clock.now.advanced(by: .seconds(-1)))
+                let first = try await process.receive() as? String
+                let second = try await process.receive() as? String
+                #expect(node.clock.now >= instant)
+                #expect([first, second] == ["at once", "later"])
             }
         }
     }
