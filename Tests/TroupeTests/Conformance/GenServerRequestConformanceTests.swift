@@ -205,12 +205,14 @@ struct GenServerRequestConformanceTests {
             let (results, left) = try await node.runProcess { process in
                 var results: [String] = []
                 let deferred = Command.deferReply(isDeferred: Gate())
-                let ids = [
-                    process.sendRequest(.note("x"), to: dead),
-                    process.sendRequest(deferred, to: server, timeout: .milliseconds(2)),
-                    process.sendRequest(.run { _ in throw ExitReason.custom("end") }, to: server),
-                ]
-                for id in ids {
+                let crash = Command.run { _ in throw ExitReason.custom("end") }
+                var ids: [RequestID] = []
+                for (command, target, timeout) in [
+                    (Command.note("x"), dead, Duration.seconds(30)),
+                    (deferred, server, .milliseconds(2)), (crash, server, .seconds(30)),
+                ] {
+                    let id = process.sendRequest(command, to: target, timeout: timeout)
+                    ids.append(id)
                     let message = try await process.receive()
                     guard let response = message as? MessageResponse else { throw TestError(1) }
                     #expect(response.request == id)

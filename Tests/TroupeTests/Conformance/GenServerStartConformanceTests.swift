@@ -287,9 +287,9 @@ struct GenServerStartConformanceTests {
             let (survivors, left) = try await node.runProcess { process in
                 var survivors: [Pid] = []
                 // Init takes about as long as it may, so it returns before, at and after that.
-                for round in 0..<60 {
+                for round in 0..<300 {
                     let pids = Log<Pid>()
-                    let length = Duration.microseconds(900 + 20 * (round % 20))
+                    let length = Duration.microseconds(900 + 20 * (round % 30))
                     let script = Script(
                         onInit: {
                             pids.append($0.pid)
