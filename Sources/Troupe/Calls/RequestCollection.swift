@@ -64,15 +64,17 @@ public final class RequestCollection<Label, Reply: Sendable> {
     public func wait(upTo timeout: Duration) async throws(CallError) -> Outcome {
         guard let node = requests.first?.value.reply.server.node else { return .noRequest }
         let deadline = node.scheduler.now.addingSaturated(timeout.clampedNanoseconds)
-        guard let token = try await inbox.next(deadline: deadline, on: node),
-            let (pending, label) = requests.removeValue(forKey: token)
-        else { return .timeout }
-        members.remove(ObjectIdentifier(pending.reply))
-        do {
-            return .response(label, .success(try pending.reply.take()))
-        } catch {
-            return .response(label, .failure(error))
+        while let token = try await inbox.next(deadline: deadline, on: node) {
+            // The outcome of one that was given up is nobody's business any more.
+            guard let (pending, label) = requests.removeValue(forKey: token) else { continue }
+            members.remove(ObjectIdentifier(pending.reply))
+            do {
+                return .response(label, .success(try pending.reply.take()))
+            } catch {
+                return .response(label, .failure(error))
+            }
         }
+        return .timeout
     }
 
     /// Waits for any of the requests, and gives all of them up when nothing comes in time. OTP:

@@ -48,6 +48,12 @@ struct IdleTimeout: Sendable {
         }
     }
 
+    /// A call has run on the thread of its caller, who had found the server idle.
+    mutating func claimedCallRan() {
+        // While a server is idle its timeout is never armed: so the call has set it anew.
+        if phase != .armed { callbackBegan() }
+    }
+
     /// The server has nothing to do.
     ///
     /// - Returns: when to look at the clock.
@@ -110,6 +116,8 @@ final class IdleTimer: TimerTarget, @unchecked Sendable {
     }
 
     func callbackBegan() { timeout.callbackBegan() }
+
+    func claimedCallRan() { timeout.claimedCallRan() }
 
     /// The process has nothing to do.
     func ranDry() {

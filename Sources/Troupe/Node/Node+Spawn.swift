@@ -292,14 +292,20 @@ extension ProcessCell {
     ) async -> SpawnError? {
         let deadline = timeout.map { scheduler.now.addingSaturated($0.clampedNanoseconds) } ?? .max
         if await isStarted(inbox, by: deadline) { return nil }
+        // Init may return right now. The process ends all the same, and its starter is told of that
+        // by what the spawn throws, not by an exit signal besides.
+        parent?.unlink(from: pid)
+        let end = TypedReplyCell<ExitReason>(callee: pid)
+        let isAlive = waitForExit(end)
         killSelf()
+        guard isAlive else { return .startTimeout(timeout ?? .zero) }
         // An init that waits in an operation of this library, or heeds its cancellation, ends now.
         // One that does not is left behind, so that the starter is not held up by it.
         let grace = Self.startGrace.clampedNanoseconds
-        if await !isStarted(inbox, by: scheduler.now.addingSaturated(grace)) {
-            parent?.unlink(from: pid)
-            abandon()
-        }
+        await end.wait(
+            deadline: scheduler.now.addingSaturated(grace), timers: node.timers,
+            isCancellable: false)
+        if (try? end.take()) == nil { abandon() }
         return .startTimeout(timeout ?? .zero)
     }
 

@@ -131,11 +131,14 @@ extension ProcessCell {
             beginCallback(relations)
             return single(.continuation(message))
         }
-        if !core.lifecycle.isSuspended, relations.idleTimer?.timeout.take() ?? false {
-            attention.store(relations.needsAttention, ordering: .relaxed)
-            return single(.timeout)
-        }
-        while let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended) {
+        while true {
+            // Looked at again after each request: it may have come while the server was suspended.
+            if !core.lifecycle.isSuspended, relations.idleTimer?.timeout.take() ?? false {
+                attention.store(relations.needsAttention, ordering: .relaxed)
+                return single(.timeout)
+            }
+            let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended)
+            guard let signal else { break }
             switch signal {
             case .info(let message):
                 beginCallback(relations)

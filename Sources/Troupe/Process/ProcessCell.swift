@@ -244,10 +244,10 @@ extension ProcessCell {
     @usableFromInline
     final func unclaim() {
         let isBusy = core.withLock { core in
+            core.relations?.idleTimer?.claimedCallRan()
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,
                 !(core.relations?.hasWork ?? false)
             {
-                core.relations?.idleTimer?.callbackBegan()
                 core.ranDry()
                 return false
             }

@@ -65,7 +65,9 @@ final class Relations: @unchecked Sendable {
     }
 
     /// Whether there is something for the process to do besides messages.
-    var hasWork: Bool { !signals.isEmpty || !continuations.isEmpty }
+    var hasWork: Bool {
+        !signals.isEmpty || !continuations.isEmpty || idleTimer?.timeout.isImmediate ?? false
+    }
 }
 
 /// What a process uses an alias for.
