@@ -45,6 +45,8 @@ extension RegistryError: CustomStringConvertible {
 /// taken for a process that has begun to give back what it holds, nor outlive it.
 final class NameRegistry: Sendable {
     private static let shardCount = 16
+    /// 255 Unicode scalars of four bytes.
+    private static let utf8CountMax = 1020
 
     private final class Shard: Sendable {
         /// Rank 2: locked alone or within the lock of a process.
@@ -110,7 +112,9 @@ final class NameRegistry: Sendable {
     }
 
     func find(_ name: String) -> ProcessCell? {
-        shard(of: name).holders.withLock { $0[name] }
+        // Nobody holds a longer one, and the lock must not be held while 10 MB are hashed.
+        if name.utf8.count > Self.utf8CountMax { return nil }
+        return shard(of: name).holders.withLock { $0[name] }
     }
 
     /// All names with their holders, by name.

@@ -24,15 +24,13 @@ enum StressOperation: Sendable {
     static let nameCount = 20
 }
 
-/// A list of operations that a seed stands for.
+/// The operations that a seed stands for.
 struct StressPlan: Sendable {
     let seed: UInt64
-    let operations: [StressOperation]
 
-    init(seed: UInt64, count: Int) {
-        var random = SeededGenerator(seed: seed)
-        self.seed = seed
-        self.operations = (0..<count).map { _ in Self.operation(&random) }
+    subscript(index: Int) -> StressOperation {
+        var random = SeededGenerator(seed: seed &+ UInt64(index) &* 0x2545_F491_4F6C_DD1D)
+        return Self.operation(&random)
     }
 
     /// About as many starts as ends, many ties, and now and then a chain reaction.
