@@ -47,7 +47,7 @@ extension ProcessContext {
     public func sendRequest<Server: ServerProtocol>(
         _ request: Server.Call, to server: ServerRef<Server>, timeout: Duration = .seconds(5)
     ) -> RequestID {
-        let id = RequestID(reference: cell.node.makeReference())
+        let id = RequestID(reference: makeReference())
         let reply = server.sendRequest(request).reply
         cell.deliverResponse(of: reply, as: id, timeout: timeout)
         return id

@@ -7,12 +7,17 @@ internal import Synchronization
 
 /// The process of a closure: it keeps one runner for life.
 final class ClosureCell: ProcessCell, @unchecked Sendable {
-    // Unchecked: `batch` and `budget` belong to the body, which is the only one that receives.
+    // Unchecked: the variables belong to the body, which is the only one that receives.
 
     /// Messages that were taken from the mailbox and not received yet.
     private var batch = MessageQueue()
     /// How many messages the body may receive before others get a turn.
     private var budget = ProcessCell.stepBudget
+    /// What has been looked at and not taken.
+    var received = ReceiveQueue()
+    /// The references that the process has made last, each with how many messages had come before.
+    private var marks: [(id: UInt64, position: UInt64)] = []
+    private static let markCountMax = 64
 
     /// An element of the mailbox: a message in a wrapper, because a bare existential that is passed
     /// to a generic function would be opened, and the queue would get elements of many types.
@@ -77,59 +82,213 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     // MARK: - Receiving
 
-    private enum Received {
-        case message(any Sendable)
+    /// What comes next of what nobody has looked at.
+    private enum Fetched {
+        case content(ReceiveQueue.Entry.Content)
         case nothing
         case toldToEnd(ExitReason)
     }
 
-    /// The next message, or nil when the deadline has passed.
+    func deadline(after timeout: Duration) -> UInt64 {
+        scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+    }
+
+    /// The next message that no channel claims, or nil when the deadline has passed.
     ///
     /// - Throws: the exit reason when the process has been told to end.
     func receive(deadline: UInt64?) async throws(ExitReason) -> (any Sendable)? {
-        if budget <= 0 {
-            budget = ProcessCell.stepBudget
-            await Task.yield()
-        }
+        try await giveOthersATurn()
         while true {
-            switch poll() {
-            case .message(let message):
-                budget -= 1
-                return message
-            case .toldToEnd(let reason): throw reason
-            case .nothing: break
+            if !received.isUnused {
+                if let message = try await nextOfRest() { return message }
+            } else {
+                switch fetch() {
+                case .content(let content):
+                    if let message = accept(content) { return message }
+                    continue
+                case .toldToEnd(let reason): throw reason
+                case .nothing: break
+                }
             }
             if let deadline, scheduler.now >= deadline { return nil }
             await park(deadline: deadline)
-            budget = ProcessCell.stepBudget
         }
     }
 
-    /// Looks for a message, the fast way first.
-    private func poll() -> Received {
-        if !attention.load(ordering: .relaxed),
-            let item = batch.popFirst(as: Item.self)
-        {
-            countPopped()
-            return .message(item.message)
-        }
-        switch takeReceivable(&batch) {
-        case .stop(let reason):
-            return .toldToEnd(reason)
-        case .info(let message):
-            return .message(message)
-        case .messages:
-            guard let item = batch.popFirst(as: Item.self) else { return .nothing }
-            countPopped()
-            return .message(item.message)
-        case .oneMessage:
-            return popOne(as: Item.self).map { .message($0.message) } ?? .nothing
-        case .nothing:
-            return .nothing
+    private func nextOfRest() async throws(ExitReason) -> (any Sendable)? {
+        while true {
+            try await fetchAll()
+            guard let entry = received.popFirst() else { return nil }
+            if let message = accept(entry.content) { return message }
         }
     }
 
-    private func park(deadline: UInt64?) async {
+    /// The next message that is wanted, or nil when the deadline has passed.
+    ///
+    /// - Parameter position: how many messages, from the first on, need not be looked at.
+    func receive<Message>(
+        _ type: Message.Type, from position: UInt64, deadline: UInt64?,
+        _ isWanted: (Message) -> Bool
+    ) async throws(ExitReason) -> Message? {
+        try await giveOthersATurn()
+        while true {
+            try await fetchAll()
+            while let entry = received.popFirst(
+                from: position,
+                where: { entry in
+                    (Self.message(of: entry.content) as? Message).map(isWanted) ?? false
+                })
+            {
+                if let message = accept(entry.content) as? Message { return message }
+            }
+            if let deadline, scheduler.now >= deadline { return nil }
+            await park(deadline: deadline)
+        }
+    }
+
+    /// The next message of a channel; nil when the deadline has passed or the channel is closed.
+    func receive<Element>(
+        _ channel: Channel<Element>, deadline: UInt64?
+    ) async throws(ExitReason) -> Element? {
+        try await giveOthersATurn()
+        while true {
+            try await fetchAll()
+            while received.firstOrder(of: channel.listener) != nil {
+                guard let content = take(channel.listener) else { continue }
+                if let element = channel.element(content) { return element }
+            }
+            if !channel.isOpen { return nil }
+            if let deadline, scheduler.now >= deadline { return nil }
+            await park(deadline: deadline)
+        }
+    }
+
+    /// Everything that is there and that no channel claims.
+    func flush() async throws(ExitReason) -> [any Sendable] {
+        try await fetchAll()
+        var messages: [any Sendable] = []
+        while let entry = received.popFirst() {
+            if let message = accept(entry.content) { messages.append(message) }
+        }
+        return messages
+    }
+
+    /// Opens a channel for what `element` makes something of.
+    func open<Element: Sendable>(
+        _ element: @escaping @Sendable (ReceiveQueue.Entry.Content) -> Element?
+    ) -> Channel<Element> {
+        let listener = received.open { element($0) != nil }
+        return Channel(cell: self, listener: listener, element: element)
+    }
+
+    /// Takes the first thing of a channel.
+    ///
+    /// - Returns: nil when it is a DOWN or response that is not wanted any more.
+    func take(_ listener: Int?) -> ReceiveQueue.Entry.Content? {
+        let entry = listener.map { received.popFirst(of: $0) } ?? received.popFirst()
+        guard let entry, accept(entry.content) != nil else { return nil }
+        return entry.content
+    }
+
+    private static func message(of content: ReceiveQueue.Entry.Content) -> (any Sendable)? {
+        switch content {
+        case .message(let message): message
+        case .signal(let signal): signal.message
+        }
+    }
+
+    /// Something leaves the mailbox for the body.
+    ///
+    /// - Returns: nil when it is a DOWN or response that is not wanted any more.
+    private func accept(_ content: ReceiveQueue.Entry.Content) -> (any Sendable)? {
+        budget -= 1
+        switch content {
+        case .message(let message):
+            countPopped()
+            return message
+        case .signal(let signal):
+            let isWanted = core.withLock { core in
+                core.relations.map { isWantedStill(signal, $0) } ?? false
+            }
+            return isWanted ? signal.message : nil
+        }
+    }
+
+    private func giveOthersATurn() async throws(ExitReason) {
+        guard budget <= 0 else { return }
+        budget = ProcessCell.stepBudget
+        await Task.yield()
+    }
+
+    /// Looks at everything that has come, and puts it where it belongs.
+    ///
+    /// - Throws: the exit reason when the process has been told to end.
+    func fetchAll() async throws(ExitReason) {
+        while true {
+            let position = fetchedCount
+            switch fetch() {
+            case .content(let content): received.append(content, position: position)
+            case .nothing: return
+            case .toldToEnd(let reason): throw reason
+            }
+            budget -= 1
+            try await giveOthersATurn()
+        }
+    }
+
+    /// How many ordinary messages have been looked at.
+    private var fetchedCount: UInt64 {
+        popped.load(ordering: .relaxed) + UInt64(received.messageCount)
+    }
+
+    /// Looks at what comes next, the fast way first.
+    private func fetch() -> Fetched {
+        if !attention.load(ordering: .relaxed), let item = batch.popFirst(as: Item.self) {
+            return .content(.message(item.message))
+        }
+        var waiters: [SendWaiter] = []
+        let fetched = core.withLock { core -> Fetched in
+            if let reason = core.lifecycle.stopReason { return .toldToEnd(reason) }
+            if let relations = core.relations {
+                if let signal = relations.signals.popFirst(popped: fetchedCount) {
+                    return .content(.signal(signal))
+                }
+                admitWaiters(&core, relations, resuming: &waiters)
+                attention.store(relations.needsAttention, ordering: .relaxed)
+            }
+            if batch.isEmpty {
+                if core.overflow == .dropOldest {
+                    // One by one, so that what has not been looked at can still be dropped.
+                    let item = core.queue.popFirst(as: Item.self)
+                    return item.map { .content(.message($0.message)) } ?? .nothing
+                }
+                core.queue.moveAll(to: &batch)
+            }
+            return batch.popFirst(as: Item.self).map { .content(.message($0.message)) } ?? .nothing
+        }
+        for waiter in waiters { waiter.resume() }
+        return fetched
+    }
+
+    // MARK: - Marks
+
+    /// Notes that the process has made a reference: no message that has come before can carry it.
+    override func madeReference(_ reference: UInt64) {
+        let position = core.withLock { $0.accepted }
+        if marks.count == Self.markCountMax { marks.removeFirst() }
+        marks.append((reference, position))
+    }
+
+    func position(of reference: Reference) -> UInt64 {
+        guard reference.nodeName == node.nodeName, reference.creation == node.creation else {
+            return 0
+        }
+        return marks.last { $0.id == reference.id }?.position ?? 0
+    }
+
+    // MARK: - Waiting
+
+    func park(deadline: UInt64?) async {
         let wakeUp = deadline.map { _ in WakeUp(cell: self) }
         var timer: TimerWheelToken?
         if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
@@ -147,6 +306,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             if !mayPark { continuation.resume() }
         }
         if let timer { node.timers.cancel(timer) }
+        budget = ProcessCell.stepBudget
     }
 
     /// Ends a wait when its deadline has come.
@@ -167,38 +327,6 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             }
             arrival.perform(for: cell)
         }
-    }
-}
-
-extension ProcessCell {
-    /// What a body that receives gets next.
-    enum Receivable {
-        case messages, oneMessage, nothing
-        case info(any Sendable)
-        case stop(ExitReason)
-    }
-
-    /// Decides what `receive` returns, and refills the batch if it is empty.
-    final func takeReceivable(_ batch: inout MessageQueue) -> Receivable {
-        var waiters: [SendWaiter] = []
-        let receivable = core.withLock { core -> Receivable in
-            if let reason = core.lifecycle.stopReason { return .stop(reason) }
-            if let relations = core.relations {
-                // A closure process takes no system requests.
-                if case .info(let message)? = nextSignal(relations, isSuspended: false) {
-                    return .info(message)
-                }
-                admitWaiters(&core, relations, resuming: &waiters)
-                attention.store(relations.needsAttention, ordering: .relaxed)
-            }
-            if !batch.isEmpty { return .messages }
-            if core.queue.isEmpty { return .nothing }
-            if core.overflow == .dropOldest { return .oneMessage }
-            core.queue.moveAll(to: &batch)
-            return .messages
-        }
-        for waiter in waiters { waiter.resume() }
-        return receivable
     }
 }
 

@@ -20,7 +20,7 @@
 public struct Process: ProcessContext {
     /// The process object; not for use outside Troupe.
     public let _handle: ProcessHandle
-    private let closure: ClosureCell
+    let closure: ClosureCell
 
     init(_ cell: ClosureCell) {
         self._handle = ProcessHandle(cell)

@@ -177,20 +177,23 @@ extension ProcessCell {
         if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
         let popped = popped.load(ordering: .relaxed)
         while let signal = relations.signals.popFirst(popped: popped) {
-            switch signal {
-            case .exit(let exit):
-                return .info(exit)
-            case .down(let down):
-                // Demonitored meanwhile: as if it had never come.
-                if relations.monitors.downTaken(down.ref.reference.id) { return .info(down) }
-            case .response(let response):
-                let id = response.request.reference.id
-                if relations.requests.removeValue(forKey: id) != nil { return .info(response) }
-            case .request(let request):
-                return .request(request)
+            if case .request(let request) = signal { return .request(request) }
+            // Demonitored, or abandoned, meanwhile: as if it had never come.
+            if isWantedStill(signal, relations), let message = signal.message {
+                return .info(message)
             }
         }
         return nil
+    }
+
+    /// Whether a signal that is about to be handed to the process is still wanted. The lock is held.
+    final func isWantedStill(_ signal: SignalQueue.Signal, _ relations: Relations) -> Bool {
+        switch signal {
+        case .exit, .request: true
+        case .down(let down): relations.monitors.downTaken(down.ref.reference.id)
+        case .response(let response):
+            relations.requests.removeValue(forKey: response.request.reference.id) != nil
+        }
     }
 
     /// Takes the oldest message of a mailbox that drops the oldest.

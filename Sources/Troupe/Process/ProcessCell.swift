@@ -84,6 +84,10 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline
     var pid: Pid { node.pid(id: id) }
 
+    /// This process, running, has made a reference; see ``ClosureCell``.
+    @usableFromInline
+    func madeReference(_ id: UInt64) {}
+
     /// Whether a caller may run the process on its own thread.
     @usableFromInline
     var runsInline: Bool { !traits.hasOwnThread }
@@ -216,6 +220,8 @@ extension ProcessCell {
                 break
             case .dropOldest:
                 dropped = core.queue.popFirst(as: E.self)
+                // The oldest have been looked at by a selective receive and passed over.
+                if dropped == nil { return (.full, .none) }
                 popped.store(popped.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
                 core.dropped &+= 1
             case .full:

@@ -321,7 +321,11 @@ extension ProcessContext {
     }
 
     /// A reference that is unlike any other. OTP: `make_ref/0`.
-    public func makeReference() -> Reference { cell.node.makeReference() }
+    public func makeReference() -> Reference {
+        let reference = cell.node.makeReference()
+        cell.madeReference(reference.id)
+        return reference
+    }
 }
 
 /// Why two processes could not be linked.

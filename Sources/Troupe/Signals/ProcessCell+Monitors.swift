@@ -15,6 +15,7 @@ extension ProcessCell {
     ) -> MonitorRef {
         let ref = MonitorRef(reference: node.makeReference())
         let id = ref.reference.id
+        madeReference(id)
         // Nobody can be told that they themselves have ended.
         let isSelf = target === self
         core.withLock { core in
@@ -89,6 +90,7 @@ extension ProcessCell {
 extension ProcessCell {
     final func makeAlias(isOneReply: Bool) -> Alias {
         let alias = Alias(reference: node.makeReference())
+        madeReference(alias.reference.id)
         core.withLock { core in
             core.makeRelations().aliases[alias.reference.id] = .plain(isOneReply: isOneReply)
             node.aliases.insert(alias.reference.id, owner: self)

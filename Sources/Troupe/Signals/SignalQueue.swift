@@ -62,3 +62,15 @@ struct SignalQueue: Sendable {
         return entries[first...].map(\.signal)
     }
 }
+
+extension SignalQueue.Signal {
+    /// As what it arrives in `receive`.
+    var message: (any Sendable)? {
+        switch self {
+        case .down(let down): down
+        case .exit(let exit): exit
+        case .response(let response): response
+        case .request: nil
+        }
+    }
+}
