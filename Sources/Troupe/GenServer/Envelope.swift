@@ -77,6 +77,8 @@ enum Envelope<Server: ServerProtocol>: Sendable {
 /// The type of a message and, for an enum, the name of its case; never what it carries.
 @usableFromInline
 func caseName(of message: Any, type: Any.Type) -> String {
+    // A custom mirror is somebody else's code: that of `UInt64` traps beyond `Int64.max`.
+    if message is any CustomReflectable { return "\(type)" }
     let mirror = Mirror(reflecting: message)
     guard mirror.displayStyle == .enum else { return "\(type)" }
     // A case with a payload is a child with the case's name; one without prints as its name.

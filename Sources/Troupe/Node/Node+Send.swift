@@ -55,12 +55,13 @@ extension Node {
     ///
     /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with a receiver that is named by its
     ///   pid, and when the node stops.
-    /// - Throws: ``TimerError`` when the delay is negative or too long.
+    /// - Throws: ``TimerError`` when the delay is negative or too long, or the receiver is named by a
+    ///   pid of another node or of an earlier start of this one.
     @discardableResult
     public func send(
         _ message: any Sendable, to target: Destination, after delay: Duration
     ) throws(TimerError) -> TimerRef {
-        try MessageTimer.start(message, to: target, on: self, owner: nil, after: delay, every: nil)
+        try MessageTimer.start(message, to: target, on: self, owner: nil, after: delay)
     }
 
     func find(_ target: Destination) -> Result<ProcessCell, SendFailure> {

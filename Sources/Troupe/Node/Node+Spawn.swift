@@ -5,8 +5,14 @@
 
 /// How a new process is tied to its spawner, before it runs.
 @usableFromInline
-enum Bond: Sendable {
-    case none, linked, monitored
+struct Bond: OptionSet, Sendable {
+    @usableFromInline let rawValue: UInt8
+
+    @inlinable
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    @inlinable static var linked: Bond { Bond(rawValue: 1) }
+    @inlinable static var monitored: Bond { Bond(rawValue: 2) }
 }
 
 extension Node {
@@ -26,7 +32,7 @@ extension Node {
     public func spawn<Server: GenServer>(
         _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
     ) throws(SpawnError) -> ServerRef<Server> {
-        let (cell, _) = try start(type, argument, options, parent: nil, bond: .none)
+        let (cell, _) = try start(type, argument, options, parent: nil, bond: [])
         return ServerRef(cell)
     }
 
@@ -52,7 +58,7 @@ extension Node {
     public func spawn<Server: AsyncGenServer>(
         _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
     ) async throws(SpawnError) -> ServerRef<Server> {
-        let (cell, _) = try await start(type, argument, options, parent: nil, bond: .none)
+        let (cell, _) = try await start(type, argument, options, parent: nil, bond: [])
         return ServerRef(cell)
     }
 
@@ -77,7 +83,7 @@ extension Node {
         options: ProcessOptions = .default,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessRef<Value> {
-        try start(options, parent: nil, bond: .none, body).0
+        try start(options, parent: nil, bond: [], body).0
     }
 
     // MARK: - How it is done
@@ -153,7 +159,7 @@ extension Node {
         if let name = options.name, !NameRegistry.isValid(name) { throw .nameInvalid(name) }
         try countProcess()
         let inherited = parent?.core.withLock { $0.environment } ?? Environment()
-        let obeysParent = bond == .linked && isServer
+        let obeysParent = bond.contains(.linked) && isServer
         return ProcessSeed(
             node: self,
             scheduler: options.ownThread
@@ -201,16 +207,12 @@ extension Node {
                 }
             }
         }
-        var ref: MonitorRef?
-        switch bond {
-        case .none: break
         // A parent that has ended meanwhile would leave an orphan.
-        case .linked:
-            if let parent, parent.link(to: cell) != .linked {
-                cell.receiveUnlinkedExit(.noProcess, from: parent.pid)
-            }
-        case .monitored: ref = parent?.monitor(cell, as: .pid(cell.pid))
+        if bond.contains(.linked), let parent, parent.link(to: cell) != .linked {
+            cell.receiveUnlinkedExit(.noProcess, from: parent.pid)
         }
+        let ref =
+            bond.contains(.monitored) ? parent?.monitor(cell, as: .pid(cell.pid)) : nil
         if let lifetime = options.lifetime { cell.begin(lifetime) }
         emit(.spawned) { .spawned(cell.pid, behaviour: cell.traits.typeName) }
         if isStopping { cell.orderShutdown() }
@@ -347,9 +349,9 @@ extension ProcessCell {
         }
         // The starter is told by what the spawn throws, not by an exit signal besides.
         if let parent { parent.unlink(from: pid) }
-        let (reason, _) = beginTermination(ending)
+        _ = beginTermination(ending)
         var batch = MessageQueue()
-        finish(ending, batch: &batch, isQuiet: isIgnored)
+        let reason = finish(ending, batch: &batch, isQuiet: isIgnored)
         return isIgnored && reason == .normal ? .ignored : .initFailed(reason)
     }
 

@@ -49,9 +49,11 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             do {
                 let value = try await body(Process(self))
                 core.withLock { core in
-                    if core.lifecycle.stopReason == nil { core.makeRelations().result = value }
+                    // Told to end meanwhile: then there is no result, whatever the body returns.
+                    guard core.lifecycle.stopReason == nil else { return }
+                    core.makeRelations().result = value
+                    result.value = value
                 }
-                result.value = value
             } catch {
                 if case .error(let error) = ExitReason(thrown: error), node.options.crashesOnError {
                     fatalError(

@@ -43,11 +43,13 @@ extension ProcessCell {
     ///   - thrown: what `terminate` threw.
     ///   - batch: messages that were taken from the mailbox but not handled.
     ///   - isQuiet: makes no crash report, because the failure is returned to a starter.
+    /// - Returns: the final reason, which a kill may have changed since the end began.
     @usableFromInline
+    @discardableResult
     final func finish(
         _ ending: Ending, thrown: ExitReason? = nil, batch: inout MessageQueue,
         isQuiet: Bool = false
-    ) {
+    ) -> ExitReason {
         let names = releaseResources()
         var queue = MessageQueue()
         var (reason, relations): (ExitReason, Relations?) = (.normal, nil)
@@ -71,6 +73,7 @@ extension ProcessCell {
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
         for waiter in relations?.exitWaiters ?? [] { waiter.complete(reason) }
+        return reason
     }
 
     /// Names, aliases and timers, so that the process holds nothing when its end is seen.
@@ -110,8 +113,10 @@ extension ProcessCell {
             request.reply.fail(.exited(reason))
         }
         for partner in relations.links.ended() { partner.receive(signal, from: pid) }
+        // A kill may have come after the body had returned.
+        let result = reason == .normal ? relations.result : nil
         for (id, watcher) in relations.monitoredBy {
-            watcher.receiveDown(id, reason: reason, result: relations.result)
+            watcher.receiveDown(id, reason: reason, result: result)
         }
         for (id, target) in relations.monitors.ended() {
             target.core.withLock { core in

@@ -12,7 +12,7 @@ extension ProcessContext {
     public func spawn<Server: GenServer>(
         _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
     ) throws(SpawnError) -> ServerRef<Server> {
-        let (cell, _) = try _handle.start(type, argument, options, .none)
+        let (cell, _) = try _handle.start(type, argument, options, [])
         return ServerRef(cell)
     }
 
@@ -39,9 +39,11 @@ extension ProcessContext {
     /// `gen_server:start_monitor`.
     @inlinable
     public func spawnMonitored<Server: GenServer>(
-        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
+        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default,
+        linked: Bool = false
     ) throws(SpawnError) -> (ServerRef<Server>, MonitorRef) {
-        let (cell, ref) = try _handle.start(type, argument, options, .monitored)
+        let bond: Bond = linked ? [.monitored, .linked] : .monitored
+        let (cell, ref) = try _handle.start(type, argument, options, bond)
         guard let ref else { preconditionFailure("a monitored spawn makes a monitor") }
         return (ServerRef(cell), ref)
     }
@@ -51,7 +53,7 @@ extension ProcessContext {
     public func spawn<Server: AsyncGenServer>(
         _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
     ) async throws(SpawnError) -> ServerRef<Server> {
-        let (cell, _) = try await _handle.start(type, argument, options, .none)
+        let (cell, _) = try await _handle.start(type, argument, options, [])
         return ServerRef(cell)
     }
 
@@ -70,9 +72,11 @@ extension ProcessContext {
     /// `gen_server:start_monitor`.
     @inlinable
     public func spawnMonitored<Server: AsyncGenServer>(
-        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default
+        _ type: Server.Type, _ argument: Server.Argument, options: ProcessOptions = .default,
+        linked: Bool = false
     ) async throws(SpawnError) -> (ServerRef<Server>, MonitorRef) {
-        let (cell, ref) = try await _handle.start(type, argument, options, .monitored)
+        let bond: Bond = linked ? [.monitored, .linked] : .monitored
+        let (cell, ref) = try await _handle.start(type, argument, options, bond)
         guard let ref else { preconditionFailure("a monitored spawn makes a monitor") }
         return (ServerRef(cell), ref)
     }
@@ -83,7 +87,7 @@ extension ProcessContext {
         options: ProcessOptions = .default,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessRef<Value> {
-        try cell.node.start(options, parent: cell, bond: .none, body).0
+        try cell.node.start(options, parent: cell, bond: [], body).0
     }
 
     /// Starts a closure as a child that is linked from the beginning: however soon it ends, the
@@ -98,11 +102,14 @@ extension ProcessContext {
 
     /// Starts a closure as a child that is monitored from the beginning: however soon it ends, the
     /// DOWN has its real reason. OTP: `spawn_monitor/1`.
+    ///
+    /// - Parameter linked: whether it is linked as well. OTP: `spawn_opt` with both.
     public func spawnMonitored<Value: Sendable>(
-        options: ProcessOptions = .default,
+        options: ProcessOptions = .default, linked: Bool = false,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> (ProcessRef<Value>, MonitorRef) {
-        let (process, ref) = try cell.node.start(options, parent: cell, bond: .monitored, body)
+        let bond: Bond = linked ? [.monitored, .linked] : .monitored
+        let (process, ref) = try cell.node.start(options, parent: cell, bond: bond, body)
         guard let ref else { preconditionFailure("a monitored spawn makes a monitor") }
         return (process, ref)
     }

@@ -203,9 +203,7 @@ extension ProcessContext {
     /// What the parent had when it spawned this process counts as this process's own.
     public func environment<Key: EnvironmentKey>(_ key: Key.Type) -> Key.Value? {
         if let value = cell.core.withLock({ $0.environment[key] }) { return value }
-        if let leader = cell.traits.groupLeader.flatMap({ cell.node.table.find($0.id) }),
-            let value = leader.core.withLock({ $0.environment[key] })
-        {
+        if let value = localGroupLeader?.core.withLock({ $0.environment[key] }) {
             return value
         }
         return cell.node.environment[key]
@@ -218,10 +216,17 @@ extension ProcessContext {
 
     /// All values that this process sees, with one entry for each key.
     public var environment: Environment {
-        let leader = cell.traits.groupLeader.flatMap { cell.node.table.find($0.id) }
-        let leaders = leader?.core.withLock { $0.environment } ?? Environment()
+        let leaders = localGroupLeader?.core.withLock { $0.environment } ?? Environment()
         let own = cell.core.withLock { $0.environment }
         return cell.node.environment.merging(leaders).merging(own)
+    }
+
+    /// The group leader, if it is a living process of this node.
+    private var localGroupLeader: ProcessCell? {
+        guard let pid = groupLeader, case .process(let leader) = cell.node.locate(pid) else {
+            return nil
+        }
+        return leader
     }
 
     // MARK: - Sending
@@ -256,13 +261,28 @@ extension ProcessContext {
     ///   - target: to whom; looked up when the timer fires. Nil for this process itself.
     ///   - delay: at least this long, never early. Zero sends it as soon as possible.
     /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process, whoever the receiver is.
-    /// - Throws: ``TimerError`` when the delay is negative or too long.
+    /// - Throws: ``TimerError`` when the delay is negative or too long, or the receiver is named by a
+    ///   pid of another node or of an earlier start of this one.
     @discardableResult
     public func send(
         _ message: any Sendable, to target: Destination? = nil, after delay: Duration
     ) throws(TimerError) -> TimerRef {
         try MessageTimer.start(
-            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay, every: nil)
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay)
+    }
+
+    /// Sends a ``MessageTimeout`` after a delay: the message with the timer it came from, so that one
+    /// of a timer that was replaced can be told from the current one. OTP: `erlang:start_timer/3`.
+    ///
+    /// - Returns: the timer. It dies with this process, whoever the receiver is.
+    /// - Throws: ``TimerError``, as `send(_:to:after:)`.
+    @discardableResult
+    public func startTimer(
+        _ message: any Sendable, to target: Destination? = nil, after delay: Duration
+    ) throws(TimerError) -> TimerRef {
+        try MessageTimer.start(
+            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay,
+            isNamed: true)
     }
 
     /// Sends a message at an instant of the node's clock, or as soon as possible when it has passed.
@@ -288,7 +308,8 @@ extension ProcessContext {
     ///   - target: to whom; looked up each time. Nil for this process itself.
     ///   - interval: at least 1 ms.
     /// - Returns: the timer, for ``TimerRef/cancel()``. It dies with this process.
-    /// - Throws: ``TimerError`` when the interval is too short or too long.
+    /// - Throws: ``TimerError`` when the interval is too short or too long, or the receiver is named
+    ///   by a pid of another node or of an earlier start of this one.
     /// - Source: OTP's `timer:send_interval/2,3`.
     @discardableResult
     public func send(

@@ -137,36 +137,59 @@ extension ProcessCell {
         }
         let started = startedAt
         let since = activitySince.load(ordering: .relaxed)
-        return core.withLock { core in
-            let relations = core.relations
-            let handled = popped.load(ordering: .acquiring)
-            return ProcessSnapshot(
-                pid: pid,
-                names: relations?.names ?? [],
-                label: relations?.label,
-                behaviour: traits.typeName,
-                activity: activity(core.lifecycle),
-                activityAge: age(max(since, started)),
-                isSuspended: core.lifecycle.isSuspended,
-                waitsOn: relations?.waits.map(\.processWait) ?? [],
-                mailboxCount: Int(core.accepted - handled),
-                mailboxCapacity: Int(core.capacity),
-                messagesIn: core.accepted,
-                messagesHandled: handled - core.droppedFromMailbox,
-                messagesDropped: core.dropped,
-                links: relations?.links.pids.sorted { $0.id < $1.id } ?? [],
-                monitors: relations?.monitors.objects ?? [],
-                monitoredBy: relations?.monitoredBy.sorted { $0.key < $1.key }.map(\.value.pid)
-                    ?? [],
-                aliases: relations?.aliases.keys.sorted().map { alias(id: $0) } ?? [],
-                trapsExits: core.trapsExits,
-                parent: parentID == 0 ? nil : node.pid(id: parentID),
-                groupLeader: traits.groupLeader,
-                uptime: age(started))
+        let seen = core.withLock { core in
+            (
+                lifecycle: core.lifecycle, ties: core.relations.map { Ties($0) } ?? Ties(),
+                accepted: core.accepted, handled: popped.load(ordering: .acquiring),
+                dropped: core.dropped, capacity: Int(core.capacity), trapsExits: core.trapsExits,
+                dropsOldest: core.overflow == .dropOldest
+            )
+        }
+        // Sorting and copying is done without the lock: a process may have a million links.
+        return ProcessSnapshot(
+            pid: pid,
+            names: seen.ties.names,
+            label: seen.ties.label,
+            behaviour: traits.typeName,
+            activity: activity(seen.lifecycle),
+            activityAge: age(max(since, started)),
+            isSuspended: seen.lifecycle.isSuspended,
+            waitsOn: seen.ties.waits.map(\.processWait),
+            mailboxCount: Int(seen.accepted - seen.handled),
+            mailboxCapacity: seen.capacity,
+            messagesIn: seen.accepted,
+            messagesHandled: seen.handled - (seen.dropsOldest ? seen.dropped : 0),
+            messagesDropped: seen.dropped,
+            links: seen.ties.links.pids.sorted { $0.id < $1.id },
+            monitors: seen.ties.monitors.objects,
+            monitoredBy: seen.ties.monitoredBy.sorted { $0.key < $1.key }.map(\.value.pid),
+            aliases: seen.ties.aliases.keys.sorted().map { alias(id: $0) },
+            trapsExits: seen.trapsExits,
+            parent: parentID == 0 ? nil : node.pid(id: parentID),
+            groupLeader: traits.groupLeader,
+            uptime: age(started))
+    }
+
+    /// A copy of what is shown of the relations; it costs nothing until one side changes.
+    private struct Ties: Sendable {
+        var names: [String] = []
+        var label: String?
+        var waits: [Relations.Wait] = []
+        var links = LinkTable<ProcessCell>()
+        var monitors = MonitorTable<ProcessCell>()
+        var monitoredBy: [UInt64: ProcessCell] = [:]
+        var aliases: [UInt64: AliasUse] = [:]
+
+        init() {}
+
+        init(_ relations: Relations) {
+            (names, label, waits) = (relations.names, relations.label, relations.waits)
+            (links, monitors) = (relations.links, relations.monitors)
+            (monitoredBy, aliases) = (relations.monitoredBy, relations.aliases)
         }
     }
 
-    private func activity(_ lifecycle: borrowing Lifecycle) -> ProcessActivity {
+    private func activity(_ lifecycle: Lifecycle) -> ProcessActivity {
         if lifecycle.isTerminating { return .terminating }
         switch lifecycle.phase {
         case .starting: return .starting
@@ -191,12 +214,5 @@ extension Relations.Wait {
         case .room(let pid): .room(pid)
         case .sleep: .sleep
         }
-    }
-}
-
-extension ProcessCore {
-    /// How many of the messages that have left the mailbox were dropped rather than handled.
-    fileprivate var droppedFromMailbox: UInt64 {
-        overflow == .dropOldest ? dropped : 0
     }
 }

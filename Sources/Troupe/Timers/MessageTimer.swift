@@ -34,6 +34,16 @@ public struct TimerRef: Hashable, Sendable, CustomStringConvertible {
     public var remaining: Duration? { timer.remaining }
 }
 
+/// What a timer sends that says which timer it was; see ``ProcessContext/startTimer(_:to:after:)``.
+///
+/// - Source: OTP's `{timeout, TimerRef, Msg}`.
+public struct MessageTimeout: Sendable {
+    /// The reference of the timer.
+    public let timer: Reference
+    /// What the timer was given to send.
+    public let message: any Sendable
+}
+
 /// Why a timer could not be started.
 @nonexhaustive
 public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -41,6 +51,10 @@ public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooShort(Duration)
     /// A delay is at most 100 years.
     case tooLong(Duration)
+    /// Timers send only to processes of their own node.
+    case notLocal(Pid)
+    /// The pid belongs to an earlier life of this node.
+    case incarnation(Pid)
 
     /// What is wrong and what is right.
     public var description: String {
@@ -48,6 +62,8 @@ public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tooShort(let duration):
             "\(duration) is too short: a delay is not negative, an interval has at least 1 ms"
         case .tooLong(let duration): "\(duration) is too long: at most 100 years"
+        case .notLocal(let pid): "\(pid) is on node \"\(pid.node)\"; timers are local to a node"
+        case .incarnation(let pid): SendFailure.incarnation(pid).description
         }
     }
 }
@@ -77,28 +93,43 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
 
     /// Starts a timer.
     ///
-    /// - Parameter owner: the process that starts it, and that it dies with. It also dies with a
-    ///   receiver that is named by its pid.
+    /// - Parameters:
+    ///   - owner: the process that starts it, and that it dies with. It also dies with a receiver
+    ///     that is named by its pid.
+    ///   - isNamed: whether the message goes out in a ``MessageTimeout``.
     static func start(
         _ message: any Sendable, to target: Destination, on node: Node, owner: ProcessCell?,
-        after delay: Duration, every interval: Duration?
+        after delay: Duration, every interval: Duration? = nil, isNamed: Bool = false
     ) throws(TimerError) -> TimerRef {
         if delay < .zero { throw .tooShort(delay) }
         if let interval, interval < .milliseconds(1) { throw .tooShort(interval) }
         if delay > delayMax { throw .tooLong(delay) }
-        var holders = owner.map { [$0] } ?? []
-        if case .pid(let pid) = target, pid != owner?.pid,
-            case .process(let receiver) = node.locate(pid)
-        {
-            holders.append(receiver)
-        }
+        let holders = try holders(of: target, on: node, owner: owner)
         let reference = node.makeReference()
         let deadline = node.scheduler.now + delay.clampedNanoseconds
+        let content: any Sendable =
+            isNamed ? MessageTimeout(timer: reference, message: message) : message
         let timer = MessageTimer(
-            id: reference.id, node: node, holders: holders, message: message, target: target,
+            id: reference.id, node: node, holders: holders ?? [], message: content, target: target,
             interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
-        timer.start(at: deadline)
+        if holders != nil { timer.start(at: deadline) }
         return TimerRef(reference: reference, timer: timer)
+    }
+
+    /// The processes that a timer dies with.
+    ///
+    /// - Returns: nil when the receiver has ended, so that the timer is over before it begins.
+    private static func holders(
+        of target: Destination, on node: Node, owner: ProcessCell?
+    ) throws(TimerError) -> [ProcessCell]? {
+        let holders = owner.map { [$0] } ?? []
+        guard case .pid(let pid) = target, pid != owner?.pid else { return holders }
+        switch node.locate(pid) {
+        case .process(let receiver): return holders + [receiver]
+        case .unknown: return nil
+        case .incarnation: throw .incarnation(pid)
+        case .remote: throw .notLocal(pid)
+        }
     }
 
     override func fire() -> UInt64? {

@@ -98,8 +98,10 @@ extension Duration {
     /// The duration in nanoseconds; negative ones are 0, those too long to express the maximum.
     @usableFromInline
     var clampedNanoseconds: UInt64 {
+        if self < .zero { return 0 }
+        // Of longer ones `components` cannot express the seconds, and traps.
+        if self > .seconds(Int64.max) { return .max }
         let (seconds, attoseconds) = components
-        if seconds < 0 || attoseconds < 0 { return 0 }
         let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return .max }
         let (sum, overflowed) = whole.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000)

@@ -19,25 +19,6 @@ struct NodeTests {
         }
     }
 
-    @Test("EXIT-32 stop ends every process with shutdown, runs terminate, and refuses new ones")
-    func stop() async throws {
-        let node = try Node(name: "stopping", options: .init(events: NoEvents()))
-        let log = Log<String>()
-        for trapsExits in [false, true] {
-            _ = try node.spawn(Recorder.self, .init(log), options: .init(trapsExits: trapsExits))
-        }
-        let closure = try node.spawn(options: .init(name: "c", trapsExits: true)) { process in
-            while true { _ = try await process.receive() }
-        }
-        await node.stop()
-        #expect(log.elements == ["terminate shutdown", "terminate shutdown"])
-        #expect(try await closure.exitReason == .shutdown)
-        #expect(node.count == 0 && node.registered.isEmpty)
-        let error = #expect(throws: SpawnError.self) { try node.spawn { _ in 1 } }
-        guard case .nodeStopped("stopping") = error else { throw TestError(1) }
-        await node.stop()
-    }
-
     @Test(
         "stop is bounded: what does not end is killed, what cannot be killed is left and reported")
     func boundedStop() async throws {
@@ -106,44 +87,6 @@ struct NodeTests {
         #expect(try await process.exitReason == .normal)
         await one.stop()
         await two.stop()
-    }
-
-    @Test("SPAWN-05 a node has a limit of processes, and room again when some have ended")
-    func limit() async throws {
-        try await withNode(NodeOptions(events: NoEvents(), processCountMax: 3)) { node in
-            let first = try (0..<3).map { _ in
-                try node.spawn { process in _ = try await process.receive() }
-            }
-            let error = #expect(throws: SpawnError.self) { try node.spawn { _ in } }
-            guard case .tooManyProcesses(3) = error else { throw TestError(1) }
-            try first[0].send("end")
-            while node.count == 3 { await Task.yield() }
-            try node.spawn { _ in }
-        }
-    }
-
-    @Test("EXIT-33 a lifetime ends its process, by deadline or token, trapping or not")
-    func lifetimes() async throws {
-        try await withNode { node in
-            let log = Log<String>()
-            let token = LifetimeToken()
-            _ = try node.spawn(
-                Recorder.self, .init(log),
-                options: .init(trapsExits: true, lifetime: .token(token)))
-            let bystander = try node.spawn { process in _ = try await process.receive() }
-            token.cancel()
-            #expect(await log.wait(for: 1) == ["terminate shutdown(cancelled)"])
-            let late = try node.spawn(options: .init(lifetime: .token(token))) { process in
-                while true { _ = try await process.receive() }
-            }
-            #expect(try await late.exitReason == .shutdown(LifetimeEnd.cancelled))
-            let timed = try node.spawn(options: .init(lifetime: .deadline(.milliseconds(5)))) {
-                process in
-                while true { _ = try await process.receive() }
-            }
-            #expect(try await timed.exitReason == .shutdown(LifetimeEnd.deadline))
-            #expect(node.isAlive(bystander.pid))
-        }
     }
 
     @Test("no process object is left after a node of 10,000 processes has stopped")

@@ -56,7 +56,7 @@ struct LifecycleTests {
         #expect(lifecycle.stopReason == (isAlive ? .killed : nil))
     }
 
-    @Test("RACE-06 there is one final reason, whatever came together")
+    @Test("there is one final reason, whatever came together")
     func finalReason() {
         for order in [nil, ExitReason.custom("order")] {
             for own in [nil, ExitReason.error(TestError(1))] {
