@@ -70,17 +70,6 @@ struct GenServerCallConformanceTests {
         }
     }
 
-    @Test("GS-11 a call that its caller's thread handles too slowly fails, too")
-    func timeoutOfClaimedCall() async throws {
-        try await withNode { node in
-            let server = try await ServerKind.plain.spawn(on: node)
-            let slow = Command.run { spin(for: .milliseconds(20), on: $0.node) }
-            #expect(
-                await server.failure(of: slow, timeout: .milliseconds(1)) == .timeout(server.pid))
-            #expect(try await server.call(.note("lives")) == 1)
-        }
-    }
-
     @Test(
         "GS-12 the reply to a call that has timed out is never seen",
         arguments: ServerKind.allCases)
@@ -154,22 +143,6 @@ struct GenServerCallConformanceTests {
         }
     }
 
-    @Test("GS-15 a plain server that makes a blocking call to itself does not wait for ever")
-    func blockingSelf() async throws {
-        try await withNode { node in
-            let log = Log<CallError?>()
-            let server = try node.spawn(PlainServer.self, Script())
-            let ask = Command.run { process in
-                guard case let process as ServerContext<PlainServer> = process else { return }
-                do throws(CallError) {
-                    _ = try process.ref.directBlocking(.note("x"), timeout: .seconds(1000))
-                } catch { log.append(error) }
-            }
-            try server.cast(ask)
-            #expect(await log.wait(for: 1) == [.wouldBlockScheduler(server.pid)])
-        }
-    }
-
     @Test(
         "GS-16 the end of the server, whatever the reason, ends the calls that wait for it",
         arguments: ServerKind.allCases)
@@ -182,10 +155,11 @@ struct GenServerCallConformanceTests {
                     await server.failure(of: .deferReply(isDeferred: isDeferred))
                 }
                 await isDeferred.wait()
-                if reason == .kill {
-                    node.kill(server.pid)
-                } else {
+                // Told from outside, as far as that ends a server, or by itself.
+                if reason == .normal || reason == .shutdown {
                     try server.cast(.run { _ in throw reason })
+                } else {
+                    node.exit(server.pid, reason)
                 }
                 let (error, left) = try await outcome
                 #expect(error == .exited(reason == .kill ? .killed : reason))

@@ -30,6 +30,30 @@ struct GenServerEndConformanceTests {
         }
     }
 
+    @Test("all who stop a server at once are told of its end", arguments: ServerKind.allCases)
+    func stopAtOnce(kind: ServerKind) async throws {
+        try await withNode { node in
+            for _ in 0..<50 {
+                let log = Log<String>()
+                let server = try await kind.spawn(on: node, Script(log: log))
+                let errors = await withTaskGroup(of: CallError?.self) { group in
+                    for _ in 0..<4 {
+                        group.addTask {
+                            do throws(CallError) {
+                                try await server.stop()
+                                return node.isAlive(server.pid) ? .cancelled : nil
+                            } catch { return error }
+                        }
+                    }
+                    return await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(errors.allSatisfy { $0 == nil || $0 == .noProcess(server.pid) })
+                #expect(errors.contains(nil))
+                #expect(log.elements == ["terminate normal"])
+            }
+        }
+    }
+
     @Test(
         "GS-39 stop with a reason ends the server with it, also one that is suspended",
         arguments: ServerKind.allCases)

@@ -86,7 +86,10 @@ struct GenServerStartConformanceTests {
         try await withNode(problemsLogged(in: events)) { node in
             let options = ProcessOptions(name: "server")
             let log = Log<String>()
-            for reason in [ExitReason.custom("no"), .shutdown("no"), .normal] {
+            let reasons = [
+                ExitReason.custom("no"), .error(TestError(3)), .shutdown("no"), .shutdown, .normal,
+            ]
+            for reason in reasons {
                 let script = Script(log: log, onInit: { _ in throw reason })
                 let error = await spawnFailure { () throws(SpawnError) in
                     try await kind.spawn(on: node, script, options: options)
@@ -101,8 +104,8 @@ struct GenServerStartConformanceTests {
         }
         // A clean reason is quiet; another one is a crash.
         let reports = events.elements.compactMap(\.crashReport)
-        #expect(reports.map(\.reason) == [.custom("no")])
-        #expect(reports.first?.lastMessage == "init")
+        #expect(reports.map(\.reason) == [.custom("no"), .error(TestError(3))])
+        #expect(reports.map(\.lastMessage) == ["init", "init"])
     }
 
     @Test(
@@ -131,8 +134,11 @@ struct GenServerStartConformanceTests {
             let script = Script(
                 log: log,
                 onInit: {
-                    spin(for: .milliseconds(4), on: $0.node)
-                    log.append("init of \($0.pid)")
+                    switch kind {
+                    case .plain: spin(for: .milliseconds(4), on: $0.node)
+                    case .waiting: while !Task.isCancelled {}
+                    }
+                    log.append("init returns")
                 })
             let options = ProcessOptions(name: "slow", startTimeout: .milliseconds(2))
             let error = await spawnFailure { () throws(SpawnError) in
@@ -143,8 +149,8 @@ struct GenServerStartConformanceTests {
             }
             #expect(node.whereis("slow") == nil)
             #expect(node.processes == [] && node.count == 0)
-            // It was killed, so nothing but init has run.
-            #expect(log.elements.count == 1)
+            // It was killed, so nothing but init has run; perhaps not even that has begun in time.
+            #expect(kind == .plain ? log.elements.count == 1 : log.elements.count <= 1)
             // One that is fast enough is started.
             let fast = try await kind.spawn(
                 on: node, options: .init(name: "slow", startTimeout: .seconds(30)))
@@ -168,11 +174,36 @@ struct GenServerStartConformanceTests {
             let log = Log<String>()
             let error = await spawnFailure { () throws(SpawnError) in
                 try await node.spawn(
-                    Sleepy.self, log, options: .init(startTimeout: .milliseconds(2)))
+                    Sleepy.self, log, options: .init(startTimeout: .milliseconds(20)))
             }
             #expect(error?.isStartTimeout == true)
-            #expect(log.elements == ["killed"])
+            // Unless it has not even begun in time.
+            #expect(log.elements == ["killed"] || log.elements == [])
             #expect(node.processes == [] && node.count == 0)
+        }
+    }
+
+    @Test("an init that does not return when the start times out is left behind")
+    func initDoesNotReturn() async throws {
+        try await withNode { node in
+            let (begun, until) = (Gate(), Gate())
+            let log = Log<String>()
+            let script = Script(log: log, initWaits: (begun, until))
+            let options = ProcessOptions(name: "slow", startTimeout: .milliseconds(20))
+            let (outcome, left) = try await node.runProcess { process in
+                let error = await spawnFailure { () throws(SpawnError) in
+                    try await ServerKind.waiting.spawnLinked(
+                        from: process, script, options: options)
+                }
+                return (error: error, links: process.links, processes: node.processes, process.pid)
+            }
+            #expect(outcome.error?.isStartTimeout == true)
+            #expect(outcome.links == [] && left == [])
+            #expect(outcome.processes == [outcome.3] && node.whereis("slow") == nil)
+            // When it returns after all, it ends.
+            until.open()
+            while node.count > 0 { await Task.yield() }
+            #expect(log.elements == [])
         }
     }
 

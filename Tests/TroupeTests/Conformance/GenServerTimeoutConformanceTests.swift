@@ -107,7 +107,7 @@ struct GenServerTimeoutConformanceTests {
         }
     }
 
-    @Test("GS-35 a zero timeout set by a call comes before what is sent after the call")
+    @Test("a zero timeout set by a call comes before what is sent after the call")
     func zeroTimeoutOfClaimedCall() async throws {
         try await withNode { node in
             for _ in 0..<50 {

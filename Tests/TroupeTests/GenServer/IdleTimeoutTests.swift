@@ -73,6 +73,30 @@ struct IdleTimeoutTests {
         #expect(past.take() == false)
     }
 
+    @Test(
+        "a call that its caller's thread has handled counts, unless it has set the timeout itself")
+    func claimedCall() {
+        var counted = IdleTimeout(.after(100))
+        #expect(counted.ranDry(now: 0) == 100)
+        counted.claimedCallRan()
+        #expect(counted.ranDry(now: 50) == 150)
+
+        var due = IdleTimeout(.after(100))
+        #expect(due.ranDry(now: 0) == 100)
+        #expect(due.timerFired(now: 100) == .schedule)
+        due.claimedCallRan()
+        #expect(due.take() == false)
+
+        var cancelled = IdleTimeout(.at(500))
+        #expect(cancelled.ranDry(now: 0) == 500)
+        cancelled.claimedCallRan()
+        #expect(cancelled.ranDry(now: 50) == nil)
+
+        var new = IdleTimeout(.at(500))
+        new.claimedCallRan()
+        #expect(new.ranDry(now: 50) == 500)
+    }
+
     @Test("system requests do not begin the pause anew")
     func systemRequests() {
         var timeout = IdleTimeout(.after(100))
