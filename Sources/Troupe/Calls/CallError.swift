@@ -6,7 +6,9 @@
 /// Why a call did not return a reply.
 ///
 /// Except after `.timeout`, `.cancelled` and `.exited(_)`, the request has not been handled and will
-/// not be. After those three it may have been, or may still be; a late reply is dropped.
+/// not be. After those three it may have been, or may still be; a late reply is dropped. Of a request
+/// that was sent beforehand, with ``ServerRef/sendRequest(_:)``, `.callingSelf` and `.cycle(_)` say
+/// only that waiting for it would last for ever: it is handled all the same.
 @nonexhaustive
 public enum CallError: Error, Sendable, Equatable {
     /// No reply came before the deadline.

@@ -56,6 +56,7 @@ public struct PendingReply<Reply: Sendable>: Sendable {
 
     private func isReady(within timeout: Duration) async throws(CallError) -> Bool {
         if reply.isDone { return true }
+        if timeout <= .zero { return false }
         let caller = CurrentProcess.cell
         if let caller {
             if caller === server { throw .callingSelf(server.pid) }

@@ -136,6 +136,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     ) -> Server.Reply? {
         claimedCalls &+= 1
         note(.call)
+        noteClaim()
         return withUnsafeMutablePointer(to: &server) { server in
             do {
                 let result = try server.pointee?.handleCall(

@@ -266,6 +266,7 @@ extension ProcessCell {
         guard scheduler.mayBlockHere, !(traits.hasOwnThread && scheduler.isCurrent) else {
             throw .wouldBlockScheduler(pid)
         }
+        if isClaimedByThisThread { throw .callingSelf(pid) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         if let failure = putFailure(put()) { throw failure }
         reply.waitBlocking(deadline: deadline)

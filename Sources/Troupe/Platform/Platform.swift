@@ -49,6 +49,16 @@ enum Platform {
     }
 
     /// Lets another thread run.
+    /// Tells this thread from all others that run; never 0.
+    static var threadID: UInt {
+        #if canImport(Glibc)
+            return UInt(pthread_self())
+        #else
+            // A pointer on some systems, a number on others.
+            return unsafeBitCast(pthread_self(), to: UInt.self)
+        #endif
+    }
+
     static func yieldThread() {
         sched_yield()
     }

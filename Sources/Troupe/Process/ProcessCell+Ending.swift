@@ -50,6 +50,7 @@ extension ProcessCell {
         _ ending: Ending, thrown: ExitReason? = nil, batch: inout MessageQueue,
         isQuiet: Bool = false
     ) -> ExitReason {
+        noteUnclaimed()
         let names = releaseResources()
         var queue = MessageQueue()
         var (reason, relations): (ExitReason, Relations?) = (.normal, nil)

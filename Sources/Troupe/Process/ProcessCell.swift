@@ -53,6 +53,8 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline let activityKind = Atomic<UInt8>(0)
     /// When the process last began to run, by the coarse clock.
     @usableFromInline let activitySince = Atomic<UInt64>(0)
+    /// The thread that has claimed the process last; see ``noteClaim()``.
+    private let claimThread = Atomic<UInt>(0)
     let startedAt: UInt64
 
     @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
@@ -246,9 +248,26 @@ extension ProcessCell {
         return core.withLock { $0.lifecycle.claim() }
     }
 
+    /// Notes that this thread runs the process in the place of a caller.
+    @usableFromInline
+    final func noteClaim() {
+        claimThread.store(Platform.threadID, ordering: .relaxed)
+    }
+
+    final func noteUnclaimed() {
+        claimThread.store(0, ordering: .relaxed)
+    }
+
+    /// Whether this thread runs the process in the place of a caller: then blocking the thread would
+    /// be waiting for oneself.
+    final var isClaimedByThisThread: Bool {
+        claimThread.load(ordering: .relaxed) == Platform.threadID
+    }
+
     /// Gives back a process that ``claim()`` has claimed.
     @usableFromInline
     final func unclaim() {
+        noteUnclaimed()
         let isBusy = core.withLock { core in
             core.relations?.idleTimer?.claimedCallRan()
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,

@@ -147,8 +147,10 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         var hasJustWoken = false
         while !isShutDown.load(ordering: .relaxed) {
             tick &+= 1
-            // Now and then the injected queue goes first, or a busy local queue would starve it.
-            var next = (tick & 63 == 0 ? popInjected() : nil) ?? worker.pop() ?? popInjected()
+            // Now and then what came from outside queues up here, or a busy local queue would
+            // starve it.
+            if tick & 15 == 0 { adoptInjected(by: worker) }
+            var next = worker.pop() ?? popInjected()
             if next == nil {
                 next = steal(for: worker, fromStuck: false)
                 if next != nil { passTheWatch() }
@@ -177,6 +179,15 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         while let job = worker.caughtJob {
             worker.caughtJob = nil
             job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+    }
+
+    /// Moves a worker's share of what came from outside to the end of its queue.
+    private func adoptInjected(by worker: Worker) {
+        let count = injectedCount.load(ordering: .relaxed)
+        for _ in 0..<(count + workers.count - 1) / workers.count {
+            guard let runnable = popInjected() else { return }
+            worker.queue.withLock { $0.append(runnable) }
         }
     }
 

@@ -142,6 +142,11 @@ struct GenServerTests {
             }
             try server.cast(ask)
             #expect(await log.wait(for: 1) == [.wouldBlockScheduler(server.pid)])
+            // The mailbox is empty: this call is handled here, on no thread of the scheduler.
+            _ = try await server.state { _ in true }
+            while server.info?.activity != .waiting { await Task.yield() }
+            _ = try await server.call(ask)
+            #expect(log.elements.last == .callingSelf(server.pid))
         }
     }
 

@@ -16,38 +16,6 @@ struct RegistryTests {
         }
     }
 
-    @Test("ALIAS-01 ALIAS-09 ALIAS-10 ALIAS-11 ALIAS-12 an alias works until it is removed")
-    func aliases() async throws {
-        try await withNode { node in
-            let foreign = Log<Alias>()
-            let other = try node.spawn { process in
-                foreign.append(process.makeAlias())
-                _ = try await process.receive()
-            }
-            let process = try node.spawn { process in
-                let alias = process.makeAlias()
-                try process.send("before", to: .alias(alias))
-                let theirs = await foreign.wait(for: 1)[0]
-                #expect(theirs != alias)
-                #expect(process.removeAlias(theirs) == false)
-                try process.send("end", to: .alias(theirs))
-                #expect(process.removeAlias(alias))
-                #expect(process.removeAlias(alias) == false)
-                #expect(throws: SendError<String>.self) {
-                    try process.send("after", to: .alias(alias))
-                }
-                let first = try await process.receive() as? String
-                #expect(first == "before")
-                return try await process.receive(timeout: .zero) == nil
-            }
-            #expect(try await process.value)
-            _ = try await other.exitReason
-            #expect(throws: SendError<String>.self) {
-                try node.send("m", to: .alias(foreign.elements[0]))
-            }
-        }
-    }
-
     @Test("pids print like OTP's")
     func pids() {
         let pid = Pid(node: "test", id: 3 << 32 | 12, creation: 5)

@@ -41,23 +41,4 @@ struct LinkTests {
             #expect(try await other.exitReason == .noConnection)
         }
     }
-
-    @Test("GS-42 a trapping server obeys the exit of the parent that started it linked")
-    func parentExit() async throws {
-        try await withNode { node in
-            let log = Log<String>()
-            let stranger = try node.spawn { _ in 1 }
-            let parent = try node.spawn { process in
-                let server = try process.spawnLinked(
-                    Recorder.self, .init(log), options: .init(trapsExits: true))
-                node.exit(server.pid, .custom("stranger"))
-                #expect(await log.wait(for: 1) == ["exit stranger"])
-                throw TestError(1)
-            }
-            #expect(try await parent.exitReason == .error(TestError(1)))
-            #expect(
-                await log.wait(for: 2) == ["exit stranger", "terminate error(TestError(code: 1))"])
-            _ = stranger
-        }
-    }
 }
