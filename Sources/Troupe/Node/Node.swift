@@ -89,8 +89,8 @@ public final class Node: Sendable {
     /// Whether the process runs on this node; true until its names are free and nothing of it is
     /// left. OTP: `is_process_alive/1`.
     public func isAlive(_ pid: Pid) -> Bool {
-        if case .process = locate(pid) { return true }
-        return false
+        guard case .process(let cell) = locate(pid) else { return false }
+        return cell.core.withLock { $0.lifecycle.phase != .ended }
     }
 
     /// Whom a pid names, seen from this node.

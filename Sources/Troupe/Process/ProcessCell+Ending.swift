@@ -73,7 +73,12 @@ extension ProcessCell {
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
-        for waiter in relations?.exitWaiters ?? [] { waiter.complete(reason) }
+        let waiters = core.withLock { core in
+            core.isOver = true
+            defer { core.exitWaiters = [] }
+            return core.exitWaiters
+        }
+        for waiter in waiters { waiter.complete(reason) }
         return reason
     }
 

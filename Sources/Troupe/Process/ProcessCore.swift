@@ -34,6 +34,10 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     var trapsExits: Bool
     /// Set when the process begins to give back what it holds; nothing new can be attached.
     var isClosing = false
+    /// Set when the process has ended and everybody has been told.
+    var isOver = false
+    /// Who waits for that.
+    var exitWaiters: [TypedReplyCell<ExitReason>] = []
     var environment: Environment
     /// Made with the first link, monitor, name, alias or timer.
     var relations: Relations?

@@ -33,8 +33,6 @@ final class Relations: @unchecked Sendable {
     var observer: ServerObserver?
     /// Senders that wait for room, in order. While there is one, the mailbox is full.
     var sendWaiters = SendWaiterQueue()
-    /// Who waits for the end of the process.
-    var exitWaiters: [TypedReplyCell<ExitReason>] = []
     /// What this process waits for.
     var waits: [Wait] = []
     /// What the body has returned, for monitors.

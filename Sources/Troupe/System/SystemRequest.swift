@@ -77,20 +77,25 @@ extension ProcessCell {
         let end = TypedReplyCell<ExitReason>(callee: pid)
         let final = try await request(end, timeout: timeout ?? .nanoseconds(Int64.max)) {
             guard waitForExit(end) else { return .gone }
-            return put(SystemRequest(.stop(reason), reply: end))
+            // One that is ending already takes no requests, but its end is worth waiting for.
+            _ = put(SystemRequest(.stop(reason), reply: end))
+            return .accepted
         }
         if final != reason { throw .exited(final) }
     }
 
     /// Enters somebody who is told when the process has ended.
     ///
-    /// - Returns: false when it has already.
+    /// - Returns: false when it has already, and everybody has been told.
     func waitForExit(_ waiter: TypedReplyCell<ExitReason>) -> Bool {
         core.withLock { core in
-            guard core.lifecycle.phase != .ended else { return false }
-            // Those who have given up are cleared away when others come.
-            core.makeRelations().exitWaiters.removeAll { $0.isDone }
-            core.relations?.exitWaiters.append(waiter)
+            if core.isOver { return false }
+            // Those who have given up are cleared away, each time that their number has doubled.
+            let count = core.exitWaiters.count
+            if count >= 16, count.nonzeroBitCount == 1 {
+                core.exitWaiters.removeAll { $0.isDone }
+            }
+            core.exitWaiters.append(waiter)
             return true
         }
     }
