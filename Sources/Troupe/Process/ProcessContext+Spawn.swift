@@ -103,7 +103,10 @@ extension ProcessContext {
     /// Starts a closure as a child that is monitored from the beginning: however soon it ends, the
     /// DOWN has its real reason. OTP: `spawn_monitor/1`.
     ///
-    /// - Parameter linked: whether it is linked as well. OTP: `spawn_opt` with both.
+    /// - Parameters:
+    ///   - options: how it is spawned.
+    ///   - linked: whether it is linked as well. OTP: `spawn_opt` with both.
+    ///   - body: what it runs.
     public func spawnMonitored<Value: Sendable>(
         options: ProcessOptions = .default, linked: Bool = false,
         _ body: @escaping @Sendable (Process) async throws -> Value

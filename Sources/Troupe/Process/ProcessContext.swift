@@ -5,7 +5,7 @@
 
 /// What a process can do to itself, seen from inside: its identity, links, monitors, timers, names.
 ///
-/// Servers get it as a ``ServerProcess`` in every callback, closure processes as a ``Process``.
+/// Servers get it as a ``ServerContext`` in every callback, closure processes as a ``Process``.
 /// Neither is `Sendable`: the compiler keeps them inside their process.
 public protocol ProcessContext {
     /// The process object; not for use outside Troupe.

@@ -26,7 +26,7 @@ extension Reference: CustomStringConvertible {
     public var description: String { "#Ref<\(nodeName.index).\(creation).\(id)>" }
 }
 
-/// Names one monitor: what ``ProcessContext/monitor(_:)-(Pid)`` returned and a ``MessageDown``
+/// Names one monitor: what ``ProcessContext/monitor(_:tag:)`` returned and a ``MessageDown``
 /// carries.
 public struct MonitorRef: Hashable, Sendable, CustomStringConvertible {
     /// The reference as such.
