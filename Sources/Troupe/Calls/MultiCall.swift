@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// What ``Swift/Sequence/multiCall(_:timeout:)`` returns.
+/// What ``ServerRef/multiCall(_:to:timeout:)`` returns.
 public struct MultiCallResult<Server: ServerProtocol>: Sendable {
     /// Who has replied, and what, in the order of the servers.
     public let replies: [(server: ServerRef<Server>, reply: Server.Reply)]
@@ -11,18 +11,24 @@ public struct MultiCallResult<Server: ServerProtocol>: Sendable {
     public let failures: [(server: ServerRef<Server>, error: CallError)]
 }
 
-extension Sequence {
+extension ServerRef {
     /// Calls several servers at once with the same request, and waits for all of them together. OTP:
     /// `gen_server:multi_call/4`.
     ///
+    /// ```swift
+    /// let result = await ServerRef.multiCall(.value, to: counters)
+    /// ```
+    ///
     /// - Parameters:
     ///   - request: the request.
+    ///   - servers: whom to call.
     ///   - timeout: how long to wait at most, for all together. Later replies are dropped.
     /// - Returns: the replies, and the servers without one.
-    public func multiCall<Server>(
-        _ request: Server.Call, timeout: Duration = .seconds(5)
-    ) async -> MultiCallResult<Server> where Element == ServerRef<Server> {
-        let requests = map { (server: $0, pending: $0.sendRequest(request)) }
+    public static func multiCall(
+        _ request: Server.Call, to servers: some Sequence<ServerRef>,
+        timeout: Duration = .seconds(5)
+    ) async -> MultiCallResult<Server> {
+        let requests = servers.map { (server: $0, pending: $0.sendRequest(request)) }
         var replies: [(server: ServerRef<Server>, reply: Server.Reply)] = []
         var failures: [(server: ServerRef<Server>, error: CallError)] = []
         guard let scheduler = requests.first?.server.cell.scheduler else {
@@ -31,7 +37,7 @@ extension Sequence {
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         for (server, pending) in requests {
             let now = scheduler.now
-            let rest = Duration(nanosecondCount: deadline > now ? deadline - now : 0)
+            let rest = Duration.inNanoseconds(deadline > now ? deadline - now : 0)
             do {
                 replies.append((server, try await pending.receive(timeout: rest)))
             } catch {

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+public import Synchronization
+
 /// A typed reference to a running server: what its messages and replies are is known to the
 /// compiler.
 ///
@@ -144,6 +146,7 @@ extension ServerRef where Server: GenServer {
         if Task.isCancelled { throw .cancelled }
         if cell.claim() {
             let start = cell.coarseNow
+            cell.activitySince.store(start, ordering: .relaxed)
             let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
             // Read before the server is given back.
             let isTurnOver = typed.claimedCalls == .max

@@ -116,6 +116,22 @@ public struct ProcessRef<Value: Sendable>: Sendable {
         }
     }
 
+    /// Ends the process with `reason`, whether it traps exits or not, and waits until it has ended.
+    /// Its next wait throws the reason; messages that wait are not received any more. OTP:
+    /// `proc_lib:stop/1,3`.
+    ///
+    /// - Parameters:
+    ///   - reason: why.
+    ///   - timeout: how long to wait at most; nil for as long as it takes. When it is over the
+    ///     process is told to end all the same.
+    /// - Throws: ``CallError`` — `.noProcess` when it had ended before; `.exited(_)` with the actual
+    ///   reason when it ended with another; `.timeout`; `.callingSelf`.
+    public func stop(
+        _ reason: ExitReason = .normal, timeout: Duration? = nil
+    ) async throws(CallError) {
+        try await cell.stop(reason, timeout: timeout)
+    }
+
     /// What can be known of the process without asking it; nil when it has ended.
     public var info: ProcessSnapshot? { cell.infoIfAlive }
 

@@ -245,7 +245,13 @@ extension ProcessCell {
     @inlinable
     final func claim() -> Bool {
         guard runsInline else { return false }
-        return core.withLock { $0.lifecycle.claim() }
+        return core.withLock { core in
+            guard core.lifecycle.claim() else { return false }
+            // As if the call had been in the mailbox.
+            core.accepted &+= 1
+            popped.store(popped.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+            return true
+        }
     }
 
     /// Notes that this thread runs the process in the place of a caller.

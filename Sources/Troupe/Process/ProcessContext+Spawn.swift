@@ -81,6 +81,46 @@ extension ProcessContext {
         return (ServerRef(cell), ref)
     }
 
+    /// Starts a server whose `init` takes nothing, as a child of this process.
+    @inlinable
+    public func spawn<Server: AsyncGenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) async throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try await spawn(type, (), options: options)
+    }
+
+    /// Starts a server whose `init` takes nothing, as a child that is linked from the beginning.
+    @inlinable
+    public func spawnLinked<Server: GenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try spawnLinked(type, (), options: options)
+    }
+
+    /// Starts a server whose `init` takes nothing, as a child that is linked from the beginning.
+    @inlinable
+    public func spawnLinked<Server: AsyncGenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default
+    ) async throws(SpawnError) -> ServerRef<Server> where Server.Argument == Void {
+        try await spawnLinked(type, (), options: options)
+    }
+
+    /// Starts a server whose `init` takes nothing, as a child that is monitored from the beginning.
+    @inlinable
+    public func spawnMonitored<Server: GenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default, linked: Bool = false
+    ) throws(SpawnError) -> (ServerRef<Server>, MonitorRef) where Server.Argument == Void {
+        try spawnMonitored(type, (), options: options, linked: linked)
+    }
+
+    /// Starts a server whose `init` takes nothing, as a child that is monitored from the beginning.
+    @inlinable
+    public func spawnMonitored<Server: AsyncGenServer>(
+        _ type: Server.Type, options: ProcessOptions = .default, linked: Bool = false
+    ) async throws(SpawnError) -> (ServerRef<Server>, MonitorRef) where Server.Argument == Void {
+        try await spawnMonitored(type, (), options: options, linked: linked)
+    }
+
     /// Starts a closure as a child of this process. OTP: `spawn/1`.
     @discardableResult
     public func spawn<Value: Sendable>(

@@ -133,7 +133,7 @@ extension ProcessCell {
     final var info: ProcessSnapshot {
         let now = scheduler.coarseNow
         func age(_ instant: UInt64) -> Duration {
-            Duration(nanosecondCount: now > instant ? now - instant : 0)
+            Duration.inNanoseconds(now > instant ? now - instant : 0)
         }
         let started = startedAt
         let since = activitySince.load(ordering: .relaxed)

@@ -93,12 +93,7 @@ extension ServerRef {
     /// - Parameter print: prints one line; nil ends the trace.
     /// - Throws: ``CallError/noProcess(_:)``.
     public func trace(_ print: (@Sendable (String) -> Void)?) throws(CallError) {
-        try removeHook("trace")
-        guard let print else { return }
-        try installHook("trace", state: ()) { _, event in
-            print("\(event)")
-            return .keep
-        }
+        try cell.changeObserver { $0.trace = print }
     }
 
     /// Keeps the last events from now on; zero keeps none and forgets those that were kept. OTP:
@@ -141,10 +136,11 @@ private final class HookState<Value>: @unchecked Sendable {
 final class ServerObserver: Sendable {
     struct State: Sendable {
         var hooks: [(id: String, call: @Sendable (ServerEvent) -> HookResult)] = []
+        var trace: (@Sendable (String) -> Void)?
         var log: [ServerEvent] = []
         var logCapacity = 0
 
-        var isEmpty: Bool { hooks.isEmpty && logCapacity == 0 }
+        var isEmpty: Bool { hooks.isEmpty && trace == nil && logCapacity == 0 }
 
         mutating func trimLog() {
             if log.count > logCapacity { log.removeFirst(log.count - logCapacity) }
@@ -156,13 +152,14 @@ final class ServerObserver: Sendable {
 
     /// Something was done. To be called by whoever runs the process, without a lock.
     func note(_ event: ServerEvent) {
-        let hooks = state.withLock { state in
+        let (hooks, trace) = state.withLock { state in
             if state.logCapacity > 0 {
                 state.log.append(event)
                 state.trimLog()
             }
-            return state.hooks
+            return (state.hooks, state.trace)
         }
+        trace?("\(event)")
         for hook in hooks where hook.call(event) == .remove {
             state.withLock { state in state.hooks.removeAll { $0.id == hook.id } }
         }

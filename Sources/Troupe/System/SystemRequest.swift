@@ -72,13 +72,20 @@ extension ProcessCell {
         }
     }
 
-    /// Ends the server with `reason` and waits until it has ended.
+    /// Ends the process with `reason` and waits until it has ended.
+    ///
+    /// A server gets to it in its turn and runs `terminate`; a closure is told at once, as it takes
+    /// no requests.
     func stop(_ reason: ExitReason, timeout: Duration?) async throws(CallError) {
         let end = TypedReplyCell<ExitReason>(callee: pid)
         let final = try await request(end, timeout: timeout ?? .nanoseconds(Int64.max)) {
             guard waitForExit(end) else { return .gone }
-            // One that is ending already takes no requests, but its end is worth waiting for.
-            _ = put(SystemRequest(.stop(reason), reply: end))
+            if traits.isServer {
+                // One that is ending already takes no requests, but its end is worth waiting for.
+                _ = put(SystemRequest(.stop(reason), reply: end))
+            } else {
+                receive(ExitSignal(kind: .order, reason: reason), from: nil)
+            }
             return .accepted
         }
         if final != reason { throw .exited(final) }

@@ -28,8 +28,8 @@ public struct NodeClock: Clock, Sendable {
         /// How long it is from this instant to `other`; negative when that is earlier.
         public func duration(to other: Instant) -> Duration {
             other.nanoseconds >= nanoseconds
-                ? Duration(nanosecondCount: other.nanoseconds - nanoseconds)
-                : .zero - Duration(nanosecondCount: nanoseconds - other.nanoseconds)
+                ? Duration.inNanoseconds(other.nanoseconds - nanoseconds)
+                : .zero - Duration.inNanoseconds(nanoseconds - other.nanoseconds)
         }
 
         /// Whether the left one is earlier.

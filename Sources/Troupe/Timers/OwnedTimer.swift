@@ -78,7 +78,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     }
 
     private static func remaining(until deadline: UInt64, now: UInt64) -> Duration {
-        Duration(nanosecondCount: deadline > now ? deadline - now : 0)
+        Duration.inNanoseconds(deadline > now ? deadline - now : 0)
     }
 
     final func timerFired() {

@@ -109,9 +109,10 @@ extension Duration {
     }
 
     /// A number of nanoseconds as a duration.
-    init(nanosecondCount: UInt64) {
-        self =
-            .seconds(Int64(nanosecondCount / 1_000_000_000))
-            + .nanoseconds(Int64(nanosecondCount % 1_000_000_000))
+    ///
+    /// Not an initializer: one in this module breaks the optimised build of the compiler of
+    /// Swift 6.3, which then cannot find the parts of C's `timespec`.
+    static func inNanoseconds(_ count: UInt64) -> Duration {
+        .seconds(Int64(count / 1_000_000_000)) + .nanoseconds(Int64(count % 1_000_000_000))
     }
 }

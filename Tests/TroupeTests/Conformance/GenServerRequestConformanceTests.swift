@@ -272,11 +272,12 @@ struct GenServerRequestConformanceTests {
                 try await servers[1].stop()
                 _ = try? await servers[3].call(.fail(3))
                 if isQuick {
-                    let result = await servers.multiCall(.value)
+                    let result = await ServerRef.multiCall(.value, to: servers)
                     return (servers, result)
                 }
                 // Nobody replies in time but late: the replies go nowhere.
-                let result = await servers.multiCall(.later(Gate()), timeout: .milliseconds(5))
+                let result = await ServerRef.multiCall(
+                    .later(Gate()), to: servers, timeout: .milliseconds(5))
                 for server in [servers[0], servers[2], servers[4]] {
                     try server.cast(.replyToLater)
                     log.append("\(try await server.call(.value))")
@@ -312,13 +313,13 @@ struct GenServerRequestConformanceTests {
             }
             let all = servers
             let gate = Gate()
-            async let result = all.multiCall(.wait(gate), timeout: .seconds(30))
+            async let result = ServerRef.multiCall(.wait(gate), to: all, timeout: .seconds(30))
             // All of them have begun before the first can reply.
             while !all.allSatisfy({ $0.handledCount == 1 }) { await Task.yield() }
             gate.open()
             let replies = await result.replies.map(\.reply)
             #expect(replies == Array(0..<20))
-            #expect(await [ServerRef<AsyncCounter>]().multiCall(.value).replies.isEmpty)
+            #expect(await ServerRef<AsyncCounter>.multiCall(.value, to: []).replies.isEmpty)
         }
     }
 }

@@ -204,13 +204,15 @@ struct SystemConformanceTests {
             let till = try node.spawn(Till.self, .init(), options: options)
             try till.cast(.add(1))
             _ = try await till.state { $0.total }
+            // A call that its caller's thread handles counts as well.
+            _ = try await till.call(.total)
             let first = try till.statistics()
-            #expect((first.messagesIn, first.messagesHandled, first.messagesDropped) == (1, 1, 0))
+            #expect((first.messagesIn, first.messagesHandled, first.messagesDropped) == (2, 2, 0))
             try await till.suspend()
             for _ in 0..<3 { try till.cast(.add(1)) }
             let second = try till.statistics()
             #expect(
-                (second.messagesIn, second.messagesHandled, second.messagesDropped) == (3, 1, 1))
+                (second.messagesIn, second.messagesHandled, second.messagesDropped) == (4, 2, 1))
             #expect(second.uptime >= first.uptime)
             try await till.stop()
             #expect(throws: CallError.noProcess(till.pid)) { try till.statistics() }
@@ -319,6 +321,35 @@ struct SystemConformanceTests {
             #expect(log.elements == ["add 1", "terminate shutdown(closing)"])
             #expect(node.whereis("till") == nil)
             #expect(try await till.exitReason == .shutdown("closing"))
+        }
+    }
+
+    @Test("SYS-13 a closure is stopped at once, though it traps exits, and says with what it ended")
+    func stopClosure() async throws {
+        try await withNode { node in
+            let options = ProcessOptions(name: "closure", trapsExits: true)
+            let closure = try node.spawn(options: options) { process in
+                while true { _ = try await process.receive() }
+            }
+            try closure.send("unseen")
+            try await closure.stop()
+            #expect(node.whereis("closure") == nil)
+            #expect(try await closure.exitReason == .normal)
+            await #expect(throws: CallError.noProcess(closure.pid)) { try await closure.stop() }
+
+            let stubborn = try node.spawn { process in
+                do { _ = try await process.receive() } catch { throw TestError(1) }
+            }
+            try await stubborn.stop(.custom("why"))
+            #expect(try await stubborn.exitReason == .custom("why"))
+
+            let gate = Gate()
+            let busy = try node.spawn { _ in await gate.wait() }
+            await #expect(throws: CallError.timeout(busy.pid)) {
+                try await busy.stop(timeout: .milliseconds(5))
+            }
+            gate.open()
+            #expect(try await busy.exitReason == .normal)
         }
     }
 
