@@ -343,8 +343,12 @@ struct SystemConformanceTests {
             try await stubborn.stop(.custom("why"))
             #expect(try await stubborn.exitReason == .custom("why"))
 
-            let gate = Gate()
-            let busy = try node.spawn { _ in await gate.wait() }
+            let (started, gate) = (Gate(), Gate())
+            let busy = try node.spawn { _ in
+                started.open()
+                await gate.wait()
+            }
+            await started.wait()
             await #expect(throws: CallError.timeout(busy.pid)) {
                 try await busy.stop(timeout: .milliseconds(5))
             }
