@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// One thing that ``Process/select(_:)`` waits for, and what to make of it.
+/// One thing that ``Process/select(_:)-(SelectCase<Result>...)`` waits for, and what to make of it.
 public struct SelectCase<Result> {
     enum Kind {
         case channel(ClosureCell, listener: Int?, (ReceiveQueue.Entry.Content) throws -> Result?)
