@@ -24,7 +24,10 @@ let package = Package(
         .testTarget(name: "DocumentationTests", dependencies: ["Hello"]),
         .testTarget(name: "RepositoryTests"),
     ]
-        + ["Counter", "Embedding", "Hello", "Links", "PingPong", "WordCount"].map { example in
+        + [
+            "ChatRoom", "Counter", "DiningPhilosophers", "Embedding", "Hello", "Links", "PingPong",
+            "WordCount", "WorkerPool",
+        ].map { example in
             .executableTarget(
                 name: example, dependencies: ["Troupe"], path: "Examples/\(example)")
         },
