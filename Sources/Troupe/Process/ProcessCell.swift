@@ -72,7 +72,7 @@ class ProcessCell: @unchecked Sendable {
     ) {
         self.core = Lock(
             ProcessCore(
-                mailbox: seed.traits.mailbox, trapsExits: seed.trapsExits,
+                traits: seed.traits, trapsExits: seed.trapsExits,
                 environment: seed.environment))
         self.behaviour = behaviour
         self.node = seed.node

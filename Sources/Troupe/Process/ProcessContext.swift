@@ -98,6 +98,31 @@ extension ProcessContext {
     /// Whether exit signals become messages.
     public var trapsExits: Bool { cell.core.withLock { $0.trapsExits } }
 
+    /// Sets whether a linked process that ends with `normal` stops this one, too: Ergo's rule.
+    ///
+    /// - Returns: what was set before; see ``ProcessOptions/stopsOnNormalLink``.
+    @discardableResult
+    public func setStopsOnNormalLink(_ stops: Bool) -> Bool {
+        cell.core.withLock { core in
+            defer { core.stopsOnNormalLink = stops }
+            return core.stopsOnNormalLink
+        }
+    }
+
+    /// The options of this process as they are now: what it was spawned with, and what it has set
+    /// since. The name is the oldest that it still has; a lifetime and a start timeout are over or
+    /// running, and not shown.
+    public var options: ProcessOptions {
+        let traits = cell.traits
+        return cell.core.withLock { core in
+            ProcessOptions(
+                name: core.relations?.names.first, mailbox: traits.mailbox,
+                trapsExits: core.trapsExits, environment: core.environment,
+                groupLeader: traits.groupLeader, ownThread: traits.hasOwnThread,
+                stopsOnNormalLink: core.stopsOnNormalLink)
+        }
+    }
+
     /// Sends an exit signal to a process. OTP: `exit/2`.
     ///
     /// `.kill` ends the receiver with `.killed` whatever it does; `.normal` is ignored by others

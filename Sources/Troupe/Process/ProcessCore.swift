@@ -32,6 +32,7 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     // MARK: Signals
 
     var trapsExits: Bool
+    var stopsOnNormalLink: Bool
     /// Set when the process begins to give back what it holds; nothing new can be attached.
     var isClosing = false
     /// Set when the process has ended and everybody has been told.
@@ -47,7 +48,8 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
         case reject, dropNewest, dropOldest, fallback, stop
     }
 
-    init(mailbox: MailboxOptions, trapsExits: Bool, environment: Environment) {
+    init(traits: ProcessTraits, trapsExits: Bool, environment: Environment) {
+        let mailbox = traits.mailbox
         self.capacity = Int32(mailbox.capacity)
         self.overflow =
             switch mailbox.overflow {
@@ -58,6 +60,7 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
             case .stop: .stop
             }
         self.trapsExits = trapsExits
+        self.stopsOnNormalLink = traits.stopsOnNormalLink
         self.environment = environment
     }
 

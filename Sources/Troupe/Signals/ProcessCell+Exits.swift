@@ -41,7 +41,7 @@ extension ProcessCell {
                 isSender: sender == pid,
                 isServerOfSender: traits.obeysParent && sender?.id == parentID
                     && sender?.nodeName == node.nodeName,
-                stopsOnNormalLink: traits.stopsOnNormalLink)
+                stopsOnNormalLink: core.stopsOnNormalLink)
             let wake: Lifecycle.Wake?
             switch signal.outcome(at: receiver) {
             case .ignore:
