@@ -53,6 +53,14 @@ struct SignalQueue: Sendable {
         return nil
     }
 
+    /// Removes the exits of one process.
+    mutating func removeExits(from pid: Pid) {
+        for index in (first..<entries.count).reversed() {
+            guard case .exit(let exit) = entries[index].signal, exit.from == pid else { continue }
+            entries.remove(at: index)
+        }
+    }
+
     /// Removes and returns everything.
     mutating func removeAll() -> [Signal] {
         defer {
