@@ -178,7 +178,7 @@ extension ProcessCell {
         let popped = popped.load(ordering: .relaxed)
         while let signal = relations.signals.popFirst(popped: popped) {
             switch signal {
-            case .exit(let exit):
+            case .exit(let exit, _):
                 return .info(exit)
             case .down(let down):
                 // Demonitored meanwhile: as if it had never come.

@@ -10,7 +10,8 @@
 struct SignalQueue: Sendable {
     enum Signal: Sendable {
         case down(MessageDown)
-        case exit(MessageExit)
+        /// Of a link, or sent by `exit`.
+        case exit(MessageExit, isOfLink: Bool)
         case response(MessageResponse)
         case request(SystemRequest)
     }
@@ -53,11 +54,14 @@ struct SignalQueue: Sendable {
         return nil
     }
 
-    /// Removes the exits of one process.
-    mutating func removeExits(from pid: Pid) {
-        for index in (first..<entries.count).reversed() {
-            guard case .exit(let exit) = entries[index].signal, exit.from == pid else { continue }
-            entries.remove(at: index)
+    /// Removes the exits that have come over links with some processes.
+    mutating func removeLinkExits(from pids: Set<Pid>) {
+        if isEmpty { return }
+        entries.removeSubrange(..<first)
+        first = 0
+        entries.removeAll { entry in
+            guard case .exit(let exit, isOfLink: true) = entry.signal else { return false }
+            return pids.contains(exit.from)
         }
     }
 

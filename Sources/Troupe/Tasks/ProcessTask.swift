@@ -48,7 +48,7 @@ public struct ProcessTask<Value: Sendable>: Sendable {
     /// - Source: Elixir's `Task.await/2`.
     public func value(timeout: Duration? = .seconds(5)) async throws(TaskError) -> Value {
         guard let outcome = try await take(upTo: timeout) else { throw .timeout(pid) }
-        do { return try outcome.get() } catch { throw .exited(error) }
+        do throws(ExitReason) { return try outcome.get() } catch { throw .exited(error) }
     }
 
     /// Waits for the outcome, but takes it only when it is there in time.
@@ -84,6 +84,8 @@ public struct ProcessTask<Value: Sendable>: Sendable {
         if outcome.isClaimed { return .failure(.noProcess) }
         detach()
         if !end.isDone { tell(manner.reason) }
+        owner.beginWait(.call(end))
+        defer { owner.endWaiting(for: end) }
         var limit: Duration? = nil
         if case .timeout(let duration) = manner { limit = duration }
         do {
@@ -145,7 +147,7 @@ extension ProcessTask {
         defer { owner.endWaiting(for: end) }
         guard try await waitForEnd(upTo: timeout) else { return nil }
         detach()
-        return takeOutcome()
+        return takeOutcome() ?? .failure(.noProcess)
     }
 
     /// Waits until the task has ended.
@@ -164,6 +166,16 @@ extension ProcessTask {
         return handOver()
     }
 
+    /// As ``takeOutcome()``, for those who want the value.
+    func takeValue() throws(TaskError) -> Value {
+        do throws(ExitReason) {
+            return try (takeOutcome() ?? .failure(.noProcess)).get()
+        } catch { throw .exited(error) }
+    }
+
+    /// Whether there is nothing to wait for.
+    var isSettled: Bool { end.isDone || outcome.isClaimed }
+
     /// The outcome of a task that has ended, for whoever has claimed it.
     func handOver() -> Result<Value, ExitReason> {
         outcome.handOver((try? end.take()) ?? .noProcess)
@@ -171,8 +183,7 @@ extension ProcessTask {
 
     /// Removes the link between owner and task, if there is one, and the EXIT that has come over it.
     func detach() {
-        owner.unlink(from: pid)
-        owner.core.withLock { core in core.relations?.signals.removeExits(from: pid) }
+        owner.detach([pid])
     }
 
     private func tell(_ reason: ExitReason) {
@@ -187,6 +198,12 @@ extension ProcessTask {
 }
 
 extension ProcessCell {
+    /// Removes the links with these processes, and what has come over them.
+    func detach(_ pids: Set<Pid>) {
+        for pid in pids { unlink(from: pid) }
+        core.withLock { core in core.relations?.signals.removeLinkExits(from: pids) }
+    }
+
     func deadline(after timeout: Duration?) -> UInt64 {
         timeout.map { scheduler.now.addingSaturated($0.clampedNanoseconds) } ?? .max
     }

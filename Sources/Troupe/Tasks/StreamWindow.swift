@@ -8,10 +8,10 @@
 /// Tokens are given in the order of the input. Outcomes are taken in that order; those that are there
 /// early wait, and their number is bounded, too.
 struct StreamWindow: Sendable {
-    /// How many tasks may run at once, and how many outcomes may wait for an earlier one.
+    /// How many tasks may run at once. Twice as many may have been started whose outcome was not taken.
     let limit: Int
     /// The token whose outcome is taken next.
-    private var head = 0
+    private(set) var head = 0
     /// The token of the next task that is started.
     private var next = 0
     /// What has ended and whose outcome was not taken.
@@ -19,7 +19,7 @@ struct StreamWindow: Sendable {
 
     /// - Parameter limit: less than 1 counts as 1.
     init(limit: Int) {
-        self.limit = Swift.min(Swift.max(limit, 1), Int(Int32.max))
+        self.limit = Swift.min(Swift.max(limit, 1), Int(Int32.max / 2))
     }
 
     /// How many tasks run.

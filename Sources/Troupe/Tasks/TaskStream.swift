@@ -37,6 +37,11 @@ where Base.Element: Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(TaskError) -> Result<Value, ExitReason>? {
+            try await next()
+        }
+
+        /// The next outcome; see ``next(isolation:)``.
+        public mutating func next() async throws(TaskError) -> Result<Value, ExitReason>? {
             do {
                 return try await run.next()
             } catch {
@@ -55,11 +60,10 @@ extension ProcessContext {
     /// order of the sequence.
     ///
     /// ```swift
-    /// for try await outcome in process.stream(over: pages, maxConcurrency: 8) { page in
+    /// let texts = process.stream(over: pages, maxConcurrency: 8) { page in
     ///     try await fetch(page)
-    /// } {
-    ///     print(try outcome.get())
     /// }
+    /// for try await outcome in texts { print(try outcome.get()) }
     /// ```
     ///
     /// Elements are taken from the sequence only when a task can be started for them, so it may be
@@ -67,8 +71,8 @@ extension ProcessContext {
     ///
     /// - Parameters:
     ///   - elements: the inputs.
-    ///   - maxConcurrency: how many tasks run at once, and how many outcomes may wait for an earlier
-    ///     one; less than 1 counts as 1. Nil for as many as the scheduler has threads.
+    ///   - maxConcurrency: how many tasks run at once; less than 1 counts as 1. Twice as many may have
+    ///     been started whose outcome was not consumed. Nil for as many as the scheduler has threads.
     ///   - timeout: how long each task may take; nil for as long as it likes. It is ended then, with
     ///     `.shutdown(LifetimeEnd.deadline)`.
     ///   - linked: whether a task that fails, or takes too long, tells this process to end, unless
@@ -127,8 +131,10 @@ private final class TaskStreamRun<Base: Sequence, Value: Sendable> where Base.El
     }
 
     private func waitForTask() async throws(TaskError) -> Int? {
-        for task in tasks.values { task.owner.beginWait(.call(task.end)) }
-        defer { for task in tasks.values { task.owner.endWaiting(for: task.end) } }
+        // Until the head has ended the consumer cannot go on; for those who ask what it waits for.
+        let head = tasks[window.head]?.end
+        if let head { stream.owner.beginWait(.call(head)) }
+        defer { if let head { stream.owner.endWaiting(for: head) } }
         return try await stream.owner.waitForTask(inbox, by: .max)
     }
 
