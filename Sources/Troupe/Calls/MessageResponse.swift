@@ -102,7 +102,8 @@ extension ProcessCell {
         reply.observe(forwarder, token: 0)
     }
 
-    fileprivate func receive(_ response: MessageResponse) {
+    /// A response has come; it is dropped if nobody expects it any more.
+    func receive(_ response: MessageResponse) {
         let arrival = core.withLock { core -> Arrival in
             guard core.lifecycle.phase != .ended,
                 core.relations?.requests[response.request.reference.id] != nil

@@ -89,8 +89,11 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         case toldToEnd(ExitReason)
     }
 
-    func deadline(after timeout: Duration) -> UInt64 {
-        scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+    override func forgetLinkExits(from pids: Set<Pid>) {
+        received.removeAll { content in
+            guard case .signal(.exit(let exit, isOfLink: true)) = content else { return false }
+            return pids.contains(exit.from)
+        }
     }
 
     /// The next message that no channel claims, or nil when the deadline has passed.

@@ -86,6 +86,14 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline
     var pid: Pid { node.pid(id: id) }
 
+    /// So long from now, by the node's clock; nil is for ever.
+    final func deadline(after timeout: Duration?) -> UInt64 {
+        timeout.map { scheduler.now.addingSaturated($0.clampedNanoseconds) } ?? .max
+    }
+
+    /// This process, running, passes over EXITs of links with these that it has looked at.
+    func forgetLinkExits(from pids: Set<Pid>) {}
+
     /// This process, running, has made a reference; see ``ClosureCell``.
     @usableFromInline
     func madeReference(_ id: UInt64) {}

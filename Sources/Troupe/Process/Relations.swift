@@ -17,6 +17,8 @@ final class Relations: @unchecked Sendable {
     var names: [String] = []
     var label: String?
     var aliases: [UInt64: AliasUse] = [:]
+    /// For whom a task works, the nearest first.
+    var callers: [Pid] = []
     /// Timers to cancel when this process ends, by reference.
     var timers: [UInt64: OwnedTimer] = [:]
     /// Calls that a handler has taken without replying yet.

@@ -5,7 +5,7 @@
 
 /// Why a process was not started. Nothing of it remains: its name is free, its pid finds nothing.
 @nonexhaustive
-public enum SpawnError: Error, Sendable {
+public enum SpawnError: Error, Sendable, Equatable {
     /// `init` has ended with this reason: `.error(_)` with what it threw, or what ended it.
     case initFailed(ExitReason)
     /// `init` threw ``IgnoreStart``.

@@ -107,7 +107,7 @@ extension Process {
         closure.open { content in
             switch content {
             case .signal(.down(let down)): .down(down)
-            case .signal(.exit(let exit)): .exit(exit)
+            case .signal(.exit(let exit, _)): .exit(exit)
             case .message, .signal: nil
             }
         }

@@ -209,5 +209,17 @@ struct ReceiveQueue {
         rest.merge(lane)
     }
 
+    /// Drops signals that are not wanted any more; messages are not looked at.
+    mutating func removeAll(where isUnwanted: (Entry.Content) -> Bool) {
+        func isUnwantedSignal(_ entry: Entry) -> Bool {
+            guard case .signal = entry.content else { return false }
+            return isUnwanted(entry.content)
+        }
+        _ = rest.extract(where: isUnwantedSignal)
+        for index in listeners.indices {
+            _ = listeners[index].lane.extract(where: isUnwantedSignal)
+        }
+    }
+
     func isOpen(_ listener: Int) -> Bool { listeners.contains { $0.id == listener } }
 }

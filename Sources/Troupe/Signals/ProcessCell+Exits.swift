@@ -48,7 +48,8 @@ extension ProcessCell {
                 return .none
             case .deliver:
                 guard let sender else { return .none }
-                return append(.exit(MessageExit(from: sender, reason: signal.reason)), to: &core)
+                let exit = MessageExit(from: sender, reason: signal.reason)
+                return append(.exit(exit, isOfLink: signal.kind == .link), to: &core)
             case .stop(let reason):
                 wake = core.lifecycle.stopRequested(reason)
             case .kill:

@@ -10,7 +10,8 @@
 struct SignalQueue: Sendable {
     enum Signal: Sendable {
         case down(MessageDown)
-        case exit(MessageExit)
+        /// Of a link, or sent by `exit`.
+        case exit(MessageExit, isOfLink: Bool)
         case response(MessageResponse)
         case request(SystemRequest)
     }
@@ -53,6 +54,17 @@ struct SignalQueue: Sendable {
         return nil
     }
 
+    /// Removes the exits that have come over links with some processes.
+    mutating func removeLinkExits(from pids: Set<Pid>) {
+        if isEmpty { return }
+        entries.removeSubrange(..<first)
+        first = 0
+        entries.removeAll { entry in
+            guard case .exit(let exit, isOfLink: true) = entry.signal else { return false }
+            return pids.contains(exit.from)
+        }
+    }
+
     /// Removes and returns everything.
     mutating func removeAll() -> [Signal] {
         defer {
@@ -68,7 +80,7 @@ extension SignalQueue.Signal {
     var message: (any Sendable)? {
         switch self {
         case .down(let down): down
-        case .exit(let exit): exit
+        case .exit(let exit, _): exit
         case .response(let response): response
         case .request: nil
         }

@@ -1,0 +1,121 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// A server under which tasks run that are not linked to those who have asked for them: a task that
+/// fails harms nobody, and when the supervisor ends, its tasks end first.
+///
+/// ```swift
+/// let supervisor = try await node.spawn(
+///     TaskSupervisor.self, .init(maxChildren: 100), options: .init(name: "tasks"))
+/// …
+/// let task = try await process.async(under: supervisor) { child in try await fetch(page) }
+/// ```
+///
+/// Tasks are not started again when they end.
+///
+/// - Source: Elixir's `Task.Supervisor`.
+public struct TaskSupervisor: AsyncGenServer {
+    /// What the supervisor is started with.
+    public struct Options: Sendable {
+        /// How many tasks may run at once; nil for as many as the node allows.
+        public var maxChildren: Int?
+
+        /// Makes options; by default the supervisor has no limit of its own.
+        public init(maxChildren: Int? = nil) {
+            self.maxChildren = maxChildren
+        }
+    }
+
+    /// What the supervisor is asked for; made by the operations on its ``ServerRef``.
+    public struct Request: Sendable {
+        enum Kind: Sendable {
+            case start(TaskStart)
+            case children(ReplyTo<[Pid]>)
+        }
+
+        let kind: Kind
+    }
+
+    private struct Child {
+        let process: ProcessCell
+        let shutdown: TaskShutdown
+    }
+
+    private let maxChildren: Int?
+    private var children: [Pid: Child] = [:]
+
+    /// Starts the supervisor without tasks.
+    public init(_ options: Options, process: ServerProcess) async {
+        maxChildren = options.maxChildren
+        process.setTrapsExits(true)
+    }
+
+    /// Starts a task, or tells of those that run.
+    public mutating func handleCast(_ message: Request, process: ServerProcess) async {
+        switch message.kind {
+        case .children(let replyTo):
+            replyTo.reply(children.keys.sorted { $0.id < $1.id })
+        case .start(let start):
+            if let maxChildren, children.count >= maxChildren {
+                start.refuse(.tooManyTasks(limit: max(maxChildren, 0)))
+            } else if let task = start.start(process.cell) {
+                children[task.pid] = Child(process: task, shutdown: start.shutdown)
+            }
+        }
+    }
+
+    /// Takes note of tasks that have ended.
+    public mutating func handleInfo(
+        _ message: any Sendable, process: ServerProcess
+    ) async {
+        if let exit = message as? MessageExit, children.removeValue(forKey: exit.from) != nil {
+            return
+        }
+        process.reportUnhandled(message)
+    }
+
+    /// Ends all tasks, each in its manner, and waits until they have ended.
+    public mutating func terminate(reason: ExitReason, process: ServerProcess) async {
+        let begin = process.cell.scheduler.now
+        let ends = children.values.map { child in
+            (child: child, end: child.process.tell(child.shutdown.reason, from: process.pid))
+        }
+        for (child, end) in ends {
+            guard let end else { continue }
+            if case .timeout(let limit) = child.shutdown {
+                let deadline = begin.addingSaturated(limit.clampedNanoseconds)
+                await end.wait(deadline: deadline, timers: process.node.timers)
+                if child.process.hasEnded { continue }
+                guard let killed = child.process.tell(.kill, from: process.pid) else { continue }
+                await killed.wait(deadline: .max, timers: process.node.timers)
+            } else {
+                await end.wait(deadline: .max, timers: process.node.timers)
+            }
+        }
+    }
+}
+
+/// A task that a supervisor shall start.
+struct TaskStart: Sendable {
+    let shutdown: TaskShutdown
+    /// Starts the task as a child of the process and answers whoever has asked.
+    let start: @Sendable (ProcessCell) -> ProcessCell?
+    /// Answers whoever has asked that there is no task.
+    let refuse: @Sendable (TaskError) -> Void
+}
+
+extension ProcessCell {
+    fileprivate var hasEnded: Bool { core.withLock { $0.lifecycle.phase == .ended } }
+
+    /// Tells a task of a supervisor to end.
+    ///
+    /// - Returns: what is completed when it has ended; nil when it has already.
+    fileprivate func tell(_ reason: ExitReason, from pid: Pid) -> TypedReplyCell<ExitReason>? {
+        let end = TypedReplyCell<ExitReason>(callee: self.pid)
+        guard waitForExit(end) else { return nil }
+        receive(ExitSignal(kind: .explicit, reason: reason), from: pid)
+        return end
+    }
+}
