@@ -186,6 +186,7 @@ extension ProcessCell {
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
+        for farewell in releaseAttachments() { farewell(.killed) }
         node.table.remove(self)
     }
 }

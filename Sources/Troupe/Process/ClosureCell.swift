@@ -33,6 +33,12 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 return .accepted
             case .put(let message):
                 return cell.put(Item(message: message)) { _ in cell.reportOverflow() }
+            case .enqueue(let message, let delivery):
+                var dropped: Item?
+                let (result, arrival) = cell.enqueue(Item(message: message), dropped: &dropped)
+                delivery.pointee.arrival = arrival
+                if dropped != nil { delivery.pointee.afterDrop = { cell.reportOverflow() } }
+                return result
             case .append(let message, let queue):
                 queue.pointee.append(Item(message: message))
                 return .accepted

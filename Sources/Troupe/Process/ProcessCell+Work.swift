@@ -186,6 +186,12 @@ extension ProcessCell {
             case .response(let response):
                 let id = response.request.reference.id
                 if relations.requests.removeValue(forKey: id) != nil { return .info(response) }
+            case .notice(let notice):
+                guard notice.attachment != 0 else { return .info(notice.message) }
+                // Detached meanwhile: as if it had never come.
+                guard relations.attachments[notice.attachment] != nil else { continue }
+                if notice.isLast { relations.attachments[notice.attachment] = nil }
+                return .info(notice.message)
             case .request(let request):
                 return .request(request)
             }

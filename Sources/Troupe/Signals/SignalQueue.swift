@@ -12,6 +12,7 @@ struct SignalQueue: Sendable {
         case down(MessageDown)
         case exit(MessageExit)
         case response(MessageResponse)
+        case notice(Notice)
         case request(SystemRequest)
     }
 
