@@ -37,7 +37,12 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 var dropped: Item?
                 let (result, arrival) = cell.enqueue(Item(message: message), dropped: &dropped)
                 delivery.pointee.arrival = arrival
-                if dropped != nil { delivery.pointee.afterDrop = { cell.reportOverflow() } }
+                if let dropped {
+                    // Kept until then: the user's code may run when it is destroyed.
+                    delivery.pointee.afterDrop = {
+                        withExtendedLifetime(dropped) { cell.reportOverflow() }
+                    }
+                }
                 return result
             case .append(let message, let queue):
                 queue.pointee.append(Item(message: message))

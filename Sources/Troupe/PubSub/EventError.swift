@@ -18,6 +18,8 @@ public enum EventError: Error, Hashable, Sendable {
     case typeMismatch(String, published: String)
     /// The process has subscribed to the event before.
     case alreadySubscribed(String)
+    /// The node has stopped.
+    case nodeStopped(node: String)
     /// The process is ending, or was left behind by its node.
     case processUnknown(Pid)
 }
@@ -36,6 +38,7 @@ extension EventError: CustomStringConvertible {
             "the event \"\(name)\" publishes messages of type \(published)"
         case .alreadySubscribed(let name):
             "the process subscribes to the event \"\(name)\" already"
+        case .nodeStopped(let node): "node \"\(node)\" has stopped"
         case .processUnknown(let pid): "\(pid) is ending"
         }
     }

@@ -13,7 +13,7 @@ final class EventSlot: KeySlot, Attachment {
     /// The producer; nil when the node has registered the event.
     let producer: ProcessCell?
     /// Under which the event is attached to its producer.
-    private let producerID: UInt64
+    let producerID: UInt64
 
     /// Rank 0: the lock of a process may be taken within it, never the other way round. Held while a
     /// message is put into the mailboxes of all subscribers, so that these get the messages in one
@@ -35,13 +35,6 @@ final class EventSlot: KeySlot, Attachment {
     }
 
     // MARK: - The producer
-
-    /// Makes the end of the producer the end of the event.
-    ///
-    /// - Returns: false when the producer is ending.
-    func attachToProducer() -> Bool {
-        producer?.attach(self, id: producerID) ?? true
-    }
 
     /// - Parameter make: makes the message with this number.
     /// - Returns: how many mailboxes have taken the message; nil when the event is over.

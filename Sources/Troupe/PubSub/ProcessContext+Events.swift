@@ -4,14 +4,15 @@
 //===----------------------------------------------------------------------===//
 
 extension Node {
-    /// Registers an event that no process produces: it lasts until it is unregistered.
+    /// Registers an event that no process produces: it lasts until it is unregistered or the node stops.
     ///
     /// - Parameters:
     ///   - name: 1 to 255 Unicode scalars; events have names of their own, apart from processes.
     ///   - type: what is published.
     ///   - options: the rest. Nobody is notified.
     /// - Returns: the right to publish.
-    /// - Throws: ``EventError`` — `.eventTaken`, `.nameInvalid`, `.bufferCapacityInvalid`.
+    /// - Throws: ``EventError`` — `.eventTaken`, `.nameInvalid`, `.bufferCapacityInvalid`,
+    ///   `.nodeStopped`.
     /// - Source: Ergo's `Node.RegisterEvent`.
     public func registerEvent<Message: Sendable>(
         _ name: String, of type: Message.Type, options: EventOptions = EventOptions()
@@ -19,7 +20,7 @@ extension Node {
         try registerEvent(name, type, options, producer: nil)
     }
 
-    /// The names of all events, in order.
+    /// The names of all events, those of processes too, in order.
     public var events: [String] { eventTable.all.map(\.key).sorted() }
 
     func registerEvent<Message: Sendable>(
@@ -33,9 +34,14 @@ extension Node {
             EventSlot(name, hash: $0, type, options, on: self, producer: producer)
         }
         guard isNew else { throw .eventTaken(name) }
-        if !slot.attachToProducer() {
+        if let producer, !producer.attach(slot, id: slot.producerID) {
             _ = slot.unregister()
-            if let producer { throw .processUnknown(producer.pid) }
+            throw .processUnknown(producer.pid)
+        }
+        // Looked at after the event is in the table: a node that stops clears that.
+        if hasStopped {
+            _ = slot.unregister()
+            throw .nodeStopped(node: self.name)
         }
         return EventToken(slot: slot)
     }

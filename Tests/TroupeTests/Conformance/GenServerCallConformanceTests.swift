@@ -141,8 +141,12 @@ struct GenServerCallConformanceTests {
                 .await { process in
                     let own = process.node.whereis("self", as: WaitingServer.self)
                     log.append(await ScriptedRef.waiting(process.ref).failure(of: .note("x")))
-                    if let own { log.append(await ScriptedRef.waiting(own).failure(of: .note("x"))) }
-                    do throws(CallError) { try await process.ref.stop() } catch { log.append(error) }
+                    if let own {
+                        log.append(await ScriptedRef.waiting(own).failure(of: .note("x")))
+                    }
+                    do throws(CallError) { try await process.ref.stop() } catch {
+                        log.append(error)
+                    }
                 })
             let error = CallError.callingSelf(server.pid)
             #expect(log.elements == [error, error, error])
@@ -272,7 +276,9 @@ struct GenServerCallConformanceTests {
             let unhandled = events.elements.map { event in
                 if case .unhandledMessage(let pid, let behaviour, let type) = event {
                     "\(pid) \(behaviour) \(type)"
-                } else { "\(event)" }
+                } else {
+                    "\(event)"
+                }
             }
             #expect(
                 Set(unhandled) == [
@@ -350,7 +356,10 @@ struct GenServerCallConformanceTests {
             #expect(try await plain.direct(.init(text: "yes")) == "yes!")
             #expect(try await waiting.direct(.init(text: "yes")) == "yes!!")
             let blocking = await node.runBlocking {
-                (try? plain.directBlocking(.init(text: "no")), try? waiting.directBlocking(.init(text: "no")))
+                (
+                    try? plain.directBlocking(.init(text: "no")),
+                    try? waiting.directBlocking(.init(text: "no"))
+                )
             }
             #expect(blocking == ("no!", "no!!"))
             // Without types of its own it is a call.

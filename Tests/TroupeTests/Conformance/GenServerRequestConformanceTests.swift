@@ -45,9 +45,11 @@ struct GenServerRequestConformanceTests {
             let (errors, left) = try await node.runProcess { process in
                 let request = server.sendRequest(.deferReply(isDeferred: isDeferred))
                 await isDeferred.wait()
-                var errors = [await failure { () throws(CallError) in
-                    try await request.receive(timeout: .milliseconds(2))
-                }]
+                var errors = [
+                    await failure { () throws(CallError) in
+                        try await request.receive(timeout: .milliseconds(2))
+                    }
+                ]
                 try server.cast(.replyToDeferred(48))
                 try await server.call(.note("next"))
                 errors.append(
@@ -231,7 +233,10 @@ struct GenServerRequestConformanceTests {
                 try other.cast(.replyToDeferred(1))
                 try await other.call(.note("next"))
                 #expect(given == [true, true])
-                #expect([process.abandonRequest(here), process.abandonRequest(ids[0])] == [false, false])
+                #expect(
+                    [process.abandonRequest(here), process.abandonRequest(ids[0])] == [
+                        false, false,
+                    ])
                 return results
             }
             #expect(
