@@ -78,6 +78,7 @@ struct TidyTests {
         for name in [
             "Process/Lifecycle", "Signals/ExitSignal", "Timers/TimerWheel", "Mailbox/MessageQueue",
             "Tasks/OutcomeSlot", "Tasks/StreamWindow",
+            "Registry/EntryList", "Registry/KeyEntries", "Groups/GroupState", "PubSub/EventState",
         ] {
             let url = Self.root.appendingPathComponent("Sources/Troupe/\(name).swift")
             let text = try String(contentsOf: url, encoding: .utf8)

@@ -30,6 +30,8 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                 return .accepted
             case .put(let message):
                 return cell.put(envelope: Envelope<Server>.info(message))
+            case .enqueue(let message, let delivery):
+                return cell.enqueue(envelope: Envelope<Server>.info(message), delivery)
             case .append(let message, let queue):
                 queue.pointee.append(Envelope<Server>.info(message))
                 return .accepted

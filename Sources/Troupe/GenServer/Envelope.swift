@@ -105,6 +105,23 @@ extension ProcessCell {
         }
     }
 
+    /// As ``put(envelope:)``, leaving the rest for when no lock is held.
+    @usableFromInline
+    final func enqueue<Server: ServerProtocol>(
+        envelope: Envelope<Server>, _ delivery: UnsafeMutablePointer<Delivery>
+    ) -> PutResult {
+        var dropped: Envelope<Server>?
+        let (result, arrival) = enqueue(envelope, dropped: &dropped)
+        delivery.pointee.arrival = arrival
+        if let dropped {
+            delivery.pointee.afterDrop = {
+                dropped.fail(self.mailboxFull)
+                self.reportOverflow()
+            }
+        }
+        return result
+    }
+
     /// The message that a step shall handle.
     @inlinable
     final func envelope<Server: ServerProtocol>(

@@ -207,6 +207,14 @@ extension Node {
                 }
             }
         }
+        if let failure = options.registration?.register(cell) {
+            // It may have been found by now, so it ends as every process does.
+            let ending = Ending(own: .noProcess)
+            _ = cell.beginTermination(ending)
+            var batch = MessageQueue()
+            cell.finish(ending, batch: &batch, isQuiet: true)
+            throw .registrationFailed(failure)
+        }
         // A parent that has ended meanwhile would leave an orphan.
         if bond.contains(.linked), let parent, parent.link(to: cell) != .linked {
             cell.receiveUnlinkedExit(.noProcess, from: parent.pid)

@@ -84,6 +84,8 @@ extension Node {
     /// Whether the node has begun to stop.
     public var isStopping: Bool { state.withLock { $0.phase != .running } }
 
+    var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
+
     private func deadline(after grace: Duration) -> UInt64 {
         scheduler.now.addingSaturated(grace.clampedNanoseconds)
     }
@@ -146,6 +148,7 @@ extension Node {
             return (state.waiters, Array(state.timers.values))
         }
         for timer in timers { _ = timer.cancel() }
+        for event in eventTable.all { _ = event.unregister() }
         for waiter in waiters { waiter.succeed() }
     }
 
@@ -186,6 +189,7 @@ extension ProcessCell {
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
+        for farewell in releaseAttachments() { farewell(.killed) }
         node.table.remove(self)
     }
 }

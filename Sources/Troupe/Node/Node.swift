@@ -30,6 +30,7 @@ public final class Node: Sendable {
     let table = ProcessTable()
     let names = NameRegistry()
     let aliases = AliasTable()
+    let eventTable = KeyTable<EventSlot>()
     private let wantedEvents: EventKind
     private let nextReference = Atomic<UInt64>(1)
     private let processCount = Atomic(0)
@@ -72,6 +73,11 @@ public final class Node: Sendable {
     public func makeReference() -> Reference {
         let id = nextReference.add(1, ordering: .relaxed).oldValue
         return Reference(nodeName: nodeName, creation: creation, id: id)
+    }
+
+    /// The reference of this node with a number.
+    func reference(id: UInt64) -> Reference {
+        Reference(nodeName: nodeName, creation: creation, id: id)
     }
 
     func emit(_ kind: EventKind, _ event: () -> Event) {

@@ -38,6 +38,17 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 return .accepted
             case .put(let message):
                 return cell.put(Item(message: message)) { _ in cell.reportOverflow() }
+            case .enqueue(let message, let delivery):
+                var dropped: Item?
+                let (result, arrival) = cell.enqueue(Item(message: message), dropped: &dropped)
+                delivery.pointee.arrival = arrival
+                if let dropped {
+                    // Kept until then: the user's code may run when it is destroyed.
+                    delivery.pointee.afterDrop = {
+                        withExtendedLifetime(dropped) { cell.reportOverflow() }
+                    }
+                }
+                return result
             case .append(let message, let queue):
                 queue.pointee.append(Item(message: message))
                 return .accepted

@@ -34,7 +34,7 @@ extension ProcessCell {
         core.withLock { $0.lifecycle.terminationBegan(own: ending.own) }
     }
 
-    /// The end: gives back names, aliases and timers, then leaves the tables, then tells everybody.
+    /// The end: gives back names, aliases, timers and attachments, then leaves the tables, then tells everybody.
     ///
     /// To be called once, by whoever runs the process, after `terminate` and after the state is
     /// gone. The order is OTP's: whoever sees an EXIT, a DOWN or a failed call finds the name free.
@@ -51,7 +51,7 @@ extension ProcessCell {
         isQuiet: Bool = false
     ) -> ExitReason {
         noteUnclaimed()
-        let names = releaseResources()
+        let (names, farewells) = releaseResources()
         var queue = MessageQueue()
         var (reason, relations): (ExitReason, Relations?) = (.normal, nil)
         core.withLock { core in
@@ -70,6 +70,7 @@ extension ProcessCell {
             _ = behaviour(self, .discard(queue, reason))
         }
         queue.releaseMemory()
+        for farewell in farewells { farewell(reason) }
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
@@ -82,10 +83,11 @@ extension ProcessCell {
         return reason
     }
 
-    /// Names, aliases and timers, so that the process holds nothing when its end is seen.
+    /// Names, aliases, timers, and what is attached, so that the process holds nothing when its end
+    /// is seen.
     ///
-    /// - Returns: the names that the process had.
-    private func releaseResources() -> [String] {
+    /// - Returns: the names that the process had, and what to do when the others are told.
+    private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
         let (names, aliases, timers) = core.withLock {
             core -> ([String], [UInt64], [OwnedTimer]) in
             core.isClosing = true
@@ -104,7 +106,19 @@ extension ProcessCell {
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
         for timer in timers { _ = timer.cancel() }
-        return names
+        return (names, releaseAttachments())
+    }
+
+    /// Takes away what is attached to a process that is closing.
+    final func releaseAttachments() -> [@Sendable (ExitReason) -> Void] {
+        let attached = core.withLock { core -> [UInt64: any Attachment] in
+            guard let relations = core.relations else { return [:] }
+            defer { relations.attachments = [:] }
+            return relations.attachments
+        }
+        if attached.isEmpty { return [] }
+        return attached.sorted { $0.key < $1.key }
+            .compactMap { id, object in object.holderEnds(id, self) }
     }
 
     /// Exit signals to links, DOWN to monitors, failures to callers and senders that wait.

@@ -193,7 +193,16 @@ extension ProcessCell {
         case .down(let down): relations.monitors.downTaken(down.ref.reference.id)
         case .response(let response):
             relations.requests.removeValue(forKey: response.request.reference.id) != nil
+        case .notice(let notice): isWantedStill(notice, relations)
         }
+    }
+
+    private func isWantedStill(_ notice: Notice, _ relations: Relations) -> Bool {
+        if notice.attachment == 0 { return true }
+        // Detached meanwhile: as if it had never come.
+        guard relations.attachments[notice.attachment] != nil else { return false }
+        if notice.isLast { relations.attachments[notice.attachment] = nil }
+        return true
     }
 
     /// Takes the oldest message of a mailbox that drops the oldest.

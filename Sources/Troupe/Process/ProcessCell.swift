@@ -12,10 +12,29 @@ enum BehaviourCommand {
     case step
     /// Put an untyped message into the mailbox.
     case put(any Sendable)
+    /// Put an untyped message into the mailbox, while a lock of rank 0 is held.
+    case enqueue(any Sendable, UnsafeMutablePointer<Delivery>)
     /// Append an untyped message to a queue; the lock is held.
     case append(any Sendable, UnsafeMutablePointer<MessageQueue>)
     /// Destroy what a queue holds; the process has ended with this reason.
     case discard(UnsafeMutablePointer<MessageQueue>, ExitReason)
+}
+
+/// What is left to do, once no lock is held, for a message that was put into a mailbox.
+@usableFromInline
+struct Delivery {
+    @usableFromInline var arrival = Arrival.none
+    /// Takes care of the message that was dropped to make room.
+    @usableFromInline var afterDrop: (() -> Void)?
+
+    @inlinable
+    init() {}
+
+    @inlinable
+    func perform(for cell: ProcessCell) {
+        arrival.perform(for: cell)
+        afterDrop?()
+    }
 }
 
 /// What became of a message.
@@ -38,8 +57,9 @@ class ProcessCell: @unchecked Sendable {
     // Unchecked: `core` has its lock, the atomics are atomic, the rest is constant; what subclasses
     // add belongs to whoever has the process in the phase `running`.
 
-    /// The lock of the process. Rank 1: a registry shard may be locked within it, nothing else. The
-    /// only place that holds two of them is ``withBothLocked(_:_:_:)``.
+    /// The lock of the process. Rank 1: a registry shard may be locked within it, nothing else. It
+    /// may be taken within the lock of a key, a group or an event, which have rank 0. The only place
+    /// that holds two of them is ``withBothLocked(_:_:_:)``.
     @usableFromInline let core: Lock<ProcessCore>
     /// Something besides messages needs a look before the next message is handled. Set with the
     /// lock held, read without.
@@ -224,7 +244,21 @@ extension ProcessCell {
     @inlinable
     final func put<E: Sendable>(_ element: E, replaced: (E) -> Void) -> PutResult {
         var dropped: E?
-        let (result, arrival) = core.withLock { core -> (PutResult, Arrival) in
+        let (result, arrival) = enqueue(element, dropped: &dropped)
+        arrival.perform(for: self)
+        if let dropped { replaced(dropped) }
+        return result
+    }
+
+    /// Puts a message into the mailbox.
+    ///
+    /// - Parameter dropped: the message that was dropped to make room.
+    /// - Returns: what became of it, and what to perform once no lock is held.
+    @inlinable
+    final func enqueue<E: Sendable>(
+        _ element: E, dropped: inout E?
+    ) -> (PutResult, Arrival) {
+        core.withLock { core -> (PutResult, Arrival) in
             switch core.admission(popped: popped) {
             case .open:
                 break
@@ -243,9 +277,6 @@ extension ProcessCell {
             core.accepted &+= 1
             return (.accepted, core.arrived())
         }
-        arrival.perform(for: self)
-        if let dropped { replaced(dropped) }
-        return result
     }
 
     /// Claims the process for a caller that wants to run it on its own thread. Succeeds only while

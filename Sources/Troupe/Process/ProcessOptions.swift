@@ -7,6 +7,9 @@
 public struct ProcessOptions: Sendable {
     /// A name to register before the process runs; nil for none.
     public var name: String?
+    /// A key of a registry to register before the process runs, made by
+    /// ``KeyRegistry/registration(_:_:)``; nil for none.
+    public var registration: KeyRegistration?
     /// The bound of its mailbox and what happens at it.
     public var mailbox: MailboxOptions
     /// Whether exits are trapped from the start; see ``ProcessContext/setTrapsExits(_:)``.
@@ -31,6 +34,7 @@ public struct ProcessOptions: Sendable {
     /// Makes process options; by default those of an ordinary OTP process with a bounded mailbox.
     public init(
         name: String? = nil,
+        registration: KeyRegistration? = nil,
         mailbox: MailboxOptions = MailboxOptions(),
         trapsExits: Bool = false,
         environment: Environment = Environment(),
@@ -41,6 +45,7 @@ public struct ProcessOptions: Sendable {
         stopsOnNormalLink: Bool = false
     ) {
         self.name = name
+        self.registration = registration
         self.mailbox = mailbox
         self.trapsExits = trapsExits
         self.environment = environment

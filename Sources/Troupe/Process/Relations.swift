@@ -21,6 +21,8 @@ final class Relations: @unchecked Sendable {
     var callers: [Pid] = []
     /// Timers to cancel when this process ends, by reference.
     var timers: [UInt64: OwnedTimer] = [:]
+    /// What this process has in registries, groups and events, by reference.
+    var attachments: [UInt64: any Attachment] = [:]
     /// Calls that a handler has taken without replying yet.
     var deferredCalls: [ObjectIdentifier: ReplyCell] = [:]
     /// Requests to others whose response shall come as a message, by reference.

@@ -16,6 +16,8 @@ public enum SpawnError: Error, Sendable, Equatable {
     case nameTaken(String, by: Pid)
     /// A name has 1 to 255 Unicode scalars.
     case nameInvalid(String)
+    /// The process could not get its key; see ``ProcessOptions/registration``. `init` was not run.
+    case registrationFailed(KeyRegistryError)
     /// A mailbox holds 1 to 2³¹ − 1 messages.
     case mailboxCapacityInvalid(Int)
     /// The node runs as many processes as ``NodeOptions/processCountMax`` allows.
@@ -33,6 +35,7 @@ extension SpawnError: CustomStringConvertible {
         case .ignored: "init asked to be ignored"
         case .nameTaken(let name, let pid): RegistryError.nameTaken(name, by: pid).description
         case .nameInvalid(let name): RegistryError.nameInvalid(name).description
+        case .registrationFailed(let error): "not registered: \(error)"
         case .mailboxCapacityInvalid(let capacity):
             "a mailbox cannot hold \(capacity) messages; choose 1 to \(Int32.max)"
         case .tooManyProcesses(let limit):

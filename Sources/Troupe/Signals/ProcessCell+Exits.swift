@@ -55,13 +55,56 @@ extension ProcessCell {
             case .kill:
                 wake = core.lifecycle.killRequested()
             }
-            guard let wake else { return .none }
-            attention.store(true, ordering: .relaxed)
-            if let current = core.runner {
-                current.retire()
-                runner = current
+            return obey(wake, &core, interrupting: &runner)
+        }
+        runner?.cancelTask()
+        arrival.perform(for: self)
+    }
+
+    /// The process has been told to end. The lock is held.
+    ///
+    /// - Parameters:
+    ///   - wake: nil when that changes nothing.
+    ///   - runner: whose task is to be cancelled once the lock is released.
+    private func obey(
+        _ wake: Lifecycle.Wake?, _ core: inout ProcessCore, interrupting runner: inout Runner?
+    ) -> Arrival {
+        guard let wake else { return .none }
+        attention.store(true, ordering: .relaxed)
+        if let current = core.runner {
+            current.retire()
+            runner = current
+        }
+        return core.arrival(for: wake)
+    }
+
+    /// What this process was linked to, and what is no process, has ended: the same as an exit
+    /// signal, with another message for those who trap.
+    ///
+    /// - Parameter attachment: what stands for the link. If it was detached nothing happens.
+    final func receiveLinkedEnd(_ attachment: UInt64, reason: ExitReason, message: any Sendable) {
+        var runner: Runner?
+        let arrival = core.withLock { core -> Arrival in
+            guard core.lifecycle.phase != .ended,
+                core.relations?.attachments[attachment] != nil
+            else { return .none }
+            let receiver = ExitSignal.Receiver(
+                trapsExits: core.trapsExits, isSender: false, isServerOfSender: false,
+                stopsOnNormalLink: traits.stopsOnNormalLink)
+            switch ExitSignal(kind: .link, reason: reason).outcome(at: receiver) {
+            case .deliver:
+                let notice = Notice(message: message, attachment: attachment, isLast: true)
+                return append(.notice(notice), to: &core)
+            case .ignore:
+                core.relations?.attachments[attachment] = nil
+                return .none
+            case .stop(let reason):
+                core.relations?.attachments[attachment] = nil
+                return obey(
+                    core.lifecycle.stopRequested(reason), &core, interrupting: &runner)
+            case .kill:
+                return .none
             }
-            return core.arrival(for: wake)
         }
         runner?.cancelTask()
         arrival.perform(for: self)

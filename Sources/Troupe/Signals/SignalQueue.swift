@@ -13,6 +13,7 @@ struct SignalQueue: Sendable {
         /// Of a link, or sent by `exit`.
         case exit(MessageExit, isOfLink: Bool)
         case response(MessageResponse)
+        case notice(Notice)
         case request(SystemRequest)
     }
 
@@ -82,6 +83,7 @@ extension SignalQueue.Signal {
         case .down(let down): down
         case .exit(let exit, _): exit
         case .response(let response): response
+        case .notice(let notice): notice.message
         case .request: nil
         }
     }

@@ -23,6 +23,8 @@ enum CaseTables {
         ("SYS", [1...20]),
         ("TASK", [1...24]),
         ("AGT", [1...8]),
+        ("PG", [1...18]),
+        ("KREG", [1...16]),
         ("RACE", [1...4, 6...8, 10...10, 12...13, 15...15, 17...18, 20...20, 22...23, 25...25]),
     ]
 
@@ -41,6 +43,10 @@ enum CaseTables {
         "MBOX-17": "messages are `Sendable`: what the sender changes later is its own",
         "TIMER-05": "a `TimerRef` comes from a timer that was started",
         "PLIB-05": "monitoring is not an option but a method, which returns the reference",
+        "PG-10": "a scope is no process: it runs as long as its node does",
+        "PG-18": "a scope is no process: nothing can be sent to it",
+        "KREG-08": "a registry is no process: there is nothing to link with",
+        "KREG-16": "a registry is a value that is there, not a name",
         "GS-04": "`init` makes the state or throws",
         "GS-07": "a server without `init` does not compile",
         "GS-19": "what a handler may answer is the enum `CallResult`",
@@ -61,6 +67,9 @@ enum CaseTables {
         "MON-35": "a proxy node",
         "MON-36": "a node that is lost while a process of it dies",
         "ALIAS-15": "a connection that drops",
+        "PG-09": "a scope that is started again gets back the members of other nodes",
+        "PG-11": "a net that splits",
+        "PG-12": "a node that goes down",
         "PLIB-12": "a name on a node that is down",
         "GS-18": "a server on a node that is down",
         "TASK-06": "a node that is lost while a task on it runs",
@@ -68,7 +77,6 @@ enum CaseTables {
 
     /// What comes with parts of the library that are not there yet.
     static let later: [String: String] = [
-        "REG-19": "registries of the user's own",
         "SPAWN-16": "applications",
         "TASK-20": "restarts, which come with supervisors",
         "RACE-18": "supervisors",
