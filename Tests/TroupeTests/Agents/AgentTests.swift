@@ -62,7 +62,7 @@ struct AgentTests {
             }
             await begun.wait()
             let waiting = Task { try await agent.get { $0 } }
-            while node.info(agent.pid)?.mailboxCount == 0 { await Task.yield() }
+            await waitWhile { node.info(agent.pid)?.mailboxCount == 0 }
             go.open()
             await #expect(throws: CallError.exited(.error(TestError(1)))) {
                 try await waiting.value

@@ -213,7 +213,7 @@ struct ExitConformanceTests {
                     _ = try await process.receive()
                 }
                 try process.send("end")
-                while node.isAlive(process.pid) { await Task.yield() }
+                await waitWhile { node.isAlive(process.pid) }
                 #expect(node.whereis("n") == nil && node.aliases.count == 0)
             }
         }

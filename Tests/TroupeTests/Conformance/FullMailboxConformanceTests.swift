@@ -45,7 +45,7 @@ struct FullMailboxConformanceTests {
                 let blocked = try await node.spawnBlocked(
                     .init(mailbox: .init(capacity: 1, overflow: .fallback(target, tag: "t"))))
                 for number in 0..<3 { try blocked.server.send(number) }
-                while spill.cell.queueLength > 0 { await Task.yield() }
+                await waitWhile { spill.cell.queueLength > 0 }
                 blocked.gate.open()
                 #expect(await blocked.log.wait(for: 1) == ["0"])
                 try blocked.server.cast { _ in throw ExitReason.normal }

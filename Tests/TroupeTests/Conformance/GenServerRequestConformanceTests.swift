@@ -315,7 +315,7 @@ struct GenServerRequestConformanceTests {
             let gate = Gate()
             async let result = ServerRef.multiCall(.wait(gate), to: all, timeout: .seconds(30))
             // All of them have begun before the first can reply.
-            while !all.allSatisfy({ $0.handledCount == 1 }) { await Task.yield() }
+            await waitWhile { !all.allSatisfy({ $0.handledCount == 1 }) }
             gate.open()
             let replies = await result.replies.map(\.reply)
             #expect(replies == Array(0..<20))

@@ -202,7 +202,7 @@ struct GenServerStartConformanceTests {
             #expect(outcome.processes == [outcome.3] && node.whereis("slow") == nil)
             // When it returns after all, it ends.
             until.open()
-            while node.count > 0 { await Task.yield() }
+            await waitWhile { node.count > 0 }
             #expect(log.elements == [])
         }
     }

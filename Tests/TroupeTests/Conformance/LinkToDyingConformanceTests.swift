@@ -259,7 +259,7 @@ struct LinkToDyingConformanceTests {
                 #expect(try await parent.exitReason == .killed)
             }
             for child in closures.elements { #expect(try await child.exitReason == .killed) }
-            while node.count > 0 { await Task.yield() }
+            await waitWhile { node.count > 0 }
         }
     }
 }

@@ -218,7 +218,7 @@ struct MailboxConformanceTests {
                         return nil
                     } catch { return error }
                 }()
-                while server.cell.queueLength < 4 { await Task.yield() }
+                await waitWhile { server.cell.queueLength < 4 }
                 argument.gate.open()
                 #expect(await call == .exited(.shutdown))
                 let down = try await process.receiveDown()

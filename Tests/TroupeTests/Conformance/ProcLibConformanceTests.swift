@@ -132,7 +132,7 @@ struct ProcLibConformanceTests {
                         return nil as CallError?
                     } catch { return error }
                 }
-                while !server.hasExitWaiter { await Task.yield() }
+                await waitWhile { !server.hasExitWaiter }
                 node.exit(server.pid, reason)
                 until.open()
                 #expect(await stopping.value == .exited(reason == .kill ? .killed : reason))

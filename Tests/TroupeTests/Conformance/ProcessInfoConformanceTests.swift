@@ -146,8 +146,9 @@ struct ProcessInfoConformanceTests {
     private func expect(
         _ pid: Pid, _ waits: [ProcessWait], _ activity: ProcessActivity, _ node: Node
     ) async throws {
-        while let info = node.info(pid), (info.waitsOn, info.activity) != (waits, activity) {
-            await Task.yield()
+        await waitWhile {
+            guard let info = node.info(pid) else { return false }
+            return (info.waitsOn, info.activity) != (waits, activity)
         }
         #expect(node.isAlive(pid))
     }

@@ -184,7 +184,7 @@ struct SignalRaceConformanceTests {
             #expect(outcomes.count == callerCount * rounds)
             #expect(outcomes.filter { $0 }.count == replyCount)
             // The server forgets a call just after its caller was told.
-            while server.cell.deferredCallCount > 0 { await Task.yield() }
+            await waitWhile { server.cell.deferredCallCount > 0 }
         }
     }
 

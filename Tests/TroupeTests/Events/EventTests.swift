@@ -34,7 +34,7 @@ struct EventTests {
         try await withNode(NodeOptions(events: NoEvents(), crashesOnError: true)) { node in
             let counter = try node.spawn(Counter.self, 0)
             try counter.cast(.exit(.custom("meant")))
-            while node.count > 0 { await Task.yield() }
+            await waitWhile { node.count > 0 }
         }
     }
 }

@@ -52,7 +52,7 @@ struct GenServerTests {
                 gate.open()
                 try await group.waitForAll()
             }
-            while counter.cell.queueLength > 0 { await Task.yield() }
+            await waitWhile { counter.cell.queueLength > 0 }
             #expect(try await counter.call(.value) == 11)
         }
     }
@@ -144,7 +144,7 @@ struct GenServerTests {
             #expect(await log.wait(for: 1) == [.wouldBlockScheduler(server.pid)])
             // The mailbox is empty: this call is handled here, on no thread of the scheduler.
             _ = try await server.state { _ in true }
-            while server.info?.activity != .waiting { await Task.yield() }
+            await waitWhile { server.info?.activity != .waiting }
             _ = try await server.call(ask)
             #expect(log.elements.last == .callingSelf(server.pid))
         }

@@ -61,11 +61,11 @@ struct OverflowTests {
                     return nil
                 } catch { return error }
             }()
-            while counter.cell.queueLength == 0 { await Task.yield() }
+            await waitWhile { counter.cell.queueLength == 0 }
             try counter.cast(.increment(by: 5))
             #expect(await outcome == .mailboxFull(counter.pid, capacity: 1))
             gate.open()
-            while counter.cell.queueLength > 0 { await Task.yield() }
+            await waitWhile { counter.cell.queueLength > 0 }
             #expect(try await counter.call(.value) == 6)
         }
     }
@@ -80,7 +80,7 @@ struct OverflowTests {
                 #expect(throws: SendError<Int>.self) { try server.send(2) }
                 gate.open()
                 node.exit(server.pid, .shutdown)
-                while node.isAlive(server.pid) { await Task.yield() }
+                await waitWhile { node.isAlive(server.pid) }
             }
         }
     }
@@ -108,7 +108,7 @@ struct OverflowTests {
                         try await node.send(
                             number, to: .pid(server.pid), waitingUpTo: .seconds(30))
                     }
-                    while server.cell.sendWaiterCount < number - 1 { await Task.yield() }
+                    await waitWhile { server.cell.sendWaiterCount < number - 1 }
                 }
                 // While others wait the mailbox is full for everybody else.
                 #expect(throws: SendError<Int>.self) { try server.send(99) }
@@ -131,7 +131,7 @@ struct OverflowTests {
             let task = Task {
                 try await node.send(2, to: .pid(server.pid), waitingUpTo: .seconds(60))
             }
-            while server.cell.sendWaiterCount == 0 { await Task.yield() }
+            await waitWhile { server.cell.sendWaiterCount == 0 }
             task.cancel()
             let cancelled = await #expect(throws: SendError<Int>.self) { try await task.value }
             #expect(cancelled?.failure == .cancelled)
@@ -142,7 +142,7 @@ struct OverflowTests {
                     return nil
                 } catch { return error.failure }
             }()
-            while server.cell.sendWaiterCount == 0 { await Task.yield() }
+            await waitWhile { server.cell.sendWaiterCount == 0 }
             node.kill(server.pid)
             gate.open()
             #expect(await outcome == .processUnknown(server.pid))

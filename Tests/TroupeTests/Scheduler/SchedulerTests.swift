@@ -125,7 +125,7 @@ struct SchedulerTests {
             let first = try node.spawn(Nested.self, 2000)
             #expect(node.count == 2001)
             node.exit(first.pid, .custom("all"))
-            while node.count > 0 { await Task.yield() }
+            await waitWhile { node.count > 0 }
         }
     }
 

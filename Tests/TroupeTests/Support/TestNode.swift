@@ -115,3 +115,17 @@ extension ProcessCell {
     /// How many senders wait for room in the mailbox.
     var sendWaiterCount: Int { core.withLock { $0.relations?.sendWaiters.count ?? 0 } }
 }
+
+/// Waits as long as `condition` holds, for what nothing tells of.
+///
+/// It looks from a thread of its own: a loop that only yields would keep other tests away from the
+/// few threads that they share.
+func waitWhile(_ condition: @escaping @Sendable () -> Bool) async {
+    if !condition() { return }
+    await withCheckedContinuation { continuation in
+        Platform.startThread(name: "test-wait") {
+            while condition() { Platform.nap(nanoseconds: 50_000) }
+            continuation.resume()
+        }
+    }
+}

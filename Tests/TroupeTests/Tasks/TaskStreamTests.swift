@@ -123,7 +123,7 @@ struct TaskStreamTests {
                 #expect(error == .notStarted(.tooManyProcesses(limit: 3)))
                 let end = try await iterator.next()
                 #expect(end == nil)
-                while node.count > 1 { await Task.yield() }
+                await waitWhile { node.count > 1 }
             }
             #expect(report.isClean)
         }
@@ -151,7 +151,7 @@ struct TaskStreamTests {
                 let reason: ExitReason = isKilled ? .kill : .custom("enough")
                 node.exit(owner.pid, reason)
                 #expect(try await owner.exitReason == (isKilled ? .killed : reason))
-                while node.count > 0 { await Task.yield() }
+                await waitWhile { node.count > 0 }
                 #expect(isRunning.elements.count == 3)
             }
         }

@@ -247,7 +247,7 @@ struct TaskTests {
                     log.append(error)
                 }
                 let task = await tasks.wait(for: 1)[0]
-                while node.info(owner.pid)?.waitsOn.isEmpty ?? false { await Task.yield() }
+                await waitWhile { node.info(owner.pid)?.waitsOn.isEmpty ?? false }
                 node.exit(owner.pid, .custom("enough"))
                 #expect(try await owner.exitReason == .custom("enough"))
                 #expect(log.elements == [.cancelled])
