@@ -182,14 +182,16 @@ extension ProcessCell {
     /// Takes a process whose callback does not return out of the tables. When it does return, the
     /// process ends as usual.
     final func abandon() {
+        var attached: [UInt64: any Attachment] = [:]
         let (names, aliases) = core.withLock { core -> ([String], [UInt64]) in
             core.isClosing = true
+            if let relations = core.relations { swap(&attached, &relations.attachments) }
             let aliases = core.relations?.aliases.keys
             return (core.relations?.names ?? [], aliases.map { Array($0) } ?? [])
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
-        for farewell in releaseAttachments() { farewell(.killed) }
+        for farewell in release(attached) { farewell(.killed) }
         node.table.remove(self)
     }
 }

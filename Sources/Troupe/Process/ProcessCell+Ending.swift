@@ -88,6 +88,7 @@ extension ProcessCell {
     ///
     /// - Returns: the names that the process had, and what to do when the others are told.
     private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
+        var attached: [UInt64: any Attachment] = [:]
         let (names, aliases, timers) = core.withLock {
             core -> ([String], [UInt64], [OwnedTimer]) in
             core.isClosing = true
@@ -99,6 +100,7 @@ extension ProcessCell {
                 relations.idleTimer?.cancel()
                 relations.idleTimer = nil
             }
+            swap(&attached, &relations.attachments)
             return (
                 relations.names, Array(relations.aliases.keys), Array(relations.timers.values)
             )
@@ -106,16 +108,15 @@ extension ProcessCell {
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
         for timer in timers { _ = timer.cancel() }
-        return (names, releaseAttachments())
+        return (names, release(attached))
     }
 
-    /// Takes away what is attached to a process that is closing.
-    final func releaseAttachments() -> [@Sendable (ExitReason) -> Void] {
-        let attached = core.withLock { core -> [UInt64: any Attachment] in
-            guard let relations = core.relations else { return [:] }
-            defer { relations.attachments = [:] }
-            return relations.attachments
-        }
+    /// Ends what was attached to this process, which is closing.
+    ///
+    /// - Returns: what to do when the others are told of the end.
+    final func release(
+        _ attached: [UInt64: any Attachment]
+    ) -> [@Sendable (ExitReason) -> Void] {
         if attached.isEmpty { return [] }
         return attached.sorted { $0.key < $1.key }
             .compactMap { id, object in object.holderEnds(id, self) }

@@ -114,13 +114,14 @@ struct GroupScopeTests {
     func mirrors() async throws {
         try await withNode { node in
             let scope = GroupScope<Int>(on: node)
-            let pids = try (0..<8).map { _ in try node.spawnListener().pid }
+            // Few members in many groups, so that groups come and go.
+            let pids = try (0..<2).map { _ in try node.spawnListener().pid }
             @Sendable func churn(_ seed: UInt64, _ count: Int) {
                 var random = SeededGenerator(seed: seed)
                 for _ in 0..<count {
-                    let group = Int.random(in: 0..<3, using: &random)
+                    let group = Int.random(in: 0..<12, using: &random)
                     guard let pid = pids.randomElement(using: &random) else { return }
-                    if Bool.random(using: &random) {
+                    if Int.random(in: 0..<5, using: &random) < 2 {
                         try? scope.join(group, pid)
                     } else {
                         scope.leave(group, pid)
@@ -133,11 +134,13 @@ struct GroupScopeTests {
                 for seed in 0..<3 { tasks.addTask { churn(UInt64(seed), 500) } }
                 tasks.addTask {
                     for index in 0..<10 {
+                        let hasBegun = Gate()
                         let watcher = try? node.spawn { process in
                             let start =
                                 index % 2 == 0
                                 ? try process.monitor(groupsOf: scope).members
                                 : [0: try process.monitor(group: 0, in: scope).members]
+                            hasBegun.open()
                             var mirror = Mirror(start)
                             if mirror.members[0]?.isEmpty ?? false { mirror.members[0] = nil }
                             while let message = try await process.receive()
@@ -148,7 +151,8 @@ struct GroupScopeTests {
                             return mirror.members
                         }
                         if let watcher { watchers.append(watcher) }
-                        churn(UInt64(100 + index), 50)
+                        await hasBegun.wait()
+                        churn(UInt64(100 + index), 200)
                     }
                 }
             }
