@@ -17,8 +17,8 @@ extension ProcessContext {
     ///
     /// - Parameters:
     ///   - options: how it is spawned.
-    ///   - linked: false for a task whose failure only its outcome tells of. It outlives this
-    ///     process, which nobody can wait for it then.
+    ///   - linked: false for a task whose failure only its outcome tells of. It may
+    ///     outlive this process; nobody can wait for it then.
     ///   - body: what it computes; it gets the task as a process.
     /// - Returns: the task, for this process to wait for.
     /// - Throws: ``SpawnError``, except `.initFailed` and `.ignored`.
