@@ -190,7 +190,9 @@ extension ProcessCell {
             // A process that waits for several calls at once may need only one of them.
             let call = current.core.withLock { $0.relations?.onlyCall }
             guard let call, !call.isDeferredOrDone, chain.count < 10_000 else { return nil }
-            next = current.node.table.find(call.callee.id)
+            // Of another node nothing is known here, not even whose pid has the same number.
+            guard case .process(let callee) = current.node.locate(call.callee) else { return nil }
+            next = callee
         }
         return nil
     }

@@ -14,6 +14,8 @@ func withNode<Result>(
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (Node) async throws -> Result
 ) async throws -> Result {
+    await TestSlots.shared.acquire()
+    defer { TestSlots.shared.release() }
     let node = try Node(name: "test", options: options)
     do {
         let result = try await body(node)
@@ -127,5 +129,40 @@ func waitWhile(_ condition: @escaping @Sendable () -> Bool) async {
             while condition() { Platform.nap(nanoseconds: 50_000) }
             continuation.resume()
         }
+    }
+}
+
+/// How many tests with a node run at a time. Swift Testing begins all at once, and each would have to
+/// wait for its turn behind hundreds of others: longer than the deadlines that are tested.
+final class TestSlots: Sendable {
+    static let shared = TestSlots(count: 8)
+
+    private let state: Lock<(free: Int, waiting: [CheckedContinuation<Void, Never>])>
+
+    init(count: Int) {
+        state = Lock((count, []))
+    }
+
+    func acquire() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                if state.free == 0 {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.free -= 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    func release() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            if !state.waiting.isEmpty { return state.waiting.removeFirst() }
+            state.free += 1
+            return nil
+        }
+        next?.resume()
     }
 }
