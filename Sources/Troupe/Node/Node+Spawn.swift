@@ -290,7 +290,13 @@ extension ProcessCell {
         }
         let inbox = ReplyInbox()
         outcome.observe(inbox, token: 0)
-        if let failure = await startTimeout(timeout, inbox, parent: parent) { return failure }
+        // At once, not when this task gets its turn: init might return before that.
+        let failure = await withTaskCancellationHandler {
+            await startTimeout(timeout, inbox, parent: parent)
+        } onCancel: {
+            self.killSelf()
+        }
+        if let failure { return failure }
         return outcome.state.withLock { _ in outcome.value ?? nil }
     }
 
@@ -320,13 +326,12 @@ extension ProcessCell {
     /// How long a process whose start took too long gets to end.
     private static var startGrace: Duration { .seconds(1) }
 
-    /// Waits until `init` has returned; when the task is cancelled the process is killed, and the
-    /// wait goes on until it has ended.
+    /// Waits until `init` has returned; when the task is cancelled, which kills the process, until
+    /// that has ended.
     private func isStarted(_ inbox: ReplyInbox, by deadline: UInt64) async -> Bool {
         do {
             return try await inbox.next(deadline: deadline, on: node) != nil
         } catch {
-            killSelf()
             await inbox.nextIgnoringCancellation()
             return true
         }

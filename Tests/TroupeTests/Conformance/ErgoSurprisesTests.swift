@@ -112,9 +112,11 @@ struct ErgoSurprisesTests {
                 return seen
             }
             let owner = try node.spawn { process in
-                try process.send("dead", to: .pid(receiver.pid), after: .milliseconds(1))
+                try process.send("dead", to: .pid(receiver.pid), after: .seconds(2))
             }
             _ = try await owner.value
+            // It went with its owner: nothing is left to fire.
+            #expect(receiver.cell.timerCount == 0)
             try node.send("a", to: .pid(receiver.pid), after: .milliseconds(5))
             try node.send("b", to: .pid(receiver.pid), after: .milliseconds(10))
             #expect(try await receiver.value == ["a", "b"])

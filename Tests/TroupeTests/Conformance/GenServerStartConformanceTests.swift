@@ -148,7 +148,9 @@ struct GenServerStartConformanceTests {
                 throw TestError(1)
             }
             #expect(node.whereis("slow") == nil)
-            #expect(node.processes == [] && node.count == 0)
+            // One that gets no thread for a second is left behind, and ends later.
+            #expect(node.processes == [])
+            await waitWhile { node.count > 0 }
             // It was killed, so nothing but init has run; perhaps not even that has begun in time.
             #expect(kind == .plain ? log.elements.count == 1 : log.elements.count <= 1)
             // One that is fast enough is started.
@@ -179,7 +181,9 @@ struct GenServerStartConformanceTests {
             #expect(error?.isStartTimeout == true)
             // Unless it has not even begun in time.
             #expect(log.elements == ["killed"] || log.elements == [])
-            #expect(node.processes == [] && node.count == 0)
+            // One that gets no thread for a second is left behind, and ends later.
+            #expect(node.processes == [])
+            await waitWhile { node.count > 0 }
         }
     }
 
