@@ -126,7 +126,9 @@ public final class KeyRegistry<Key: Hashable & Sendable, Value: Sendable>: Senda
 
     /// Calls `body` once with the entries of a key, here and now; not if there are none.
     ///
-    /// - Parameter body: typically sends something to each. What it throws is passed on.
+    /// - Parameters:
+    ///   - key: whose entries.
+    ///   - body: typically sends something to each. What it throws is passed on.
     /// - Source: `Registry.dispatch/4`, of which a registry with partitions calls its function once
     ///   for each.
     public func dispatch<Failure: Error>(

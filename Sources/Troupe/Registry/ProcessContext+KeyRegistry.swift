@@ -42,8 +42,10 @@ extension ProcessContext {
 
     /// Gives back those entries of this process that match. Elixir: `Registry.unregister_match/4`.
     ///
-    /// - Parameter matches: is asked for every entry of this process, in order. If it throws,
-    ///   nothing is given back.
+    /// - Parameters:
+    ///   - registry: where.
+    ///   - matches: is asked for every entry of this process, in order. If it throws, nothing is
+    ///     given back.
     /// - Returns: how many were given back.
     @discardableResult
     public func unregister<Key: Hashable & Sendable, Value: Sendable, Failure: Error>(
