@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Agents", .timeLimit(.minutes(1)))
+@Suite("Agents", .timeLimit(.minutes(4)))
 struct AgentTests {
     /// A state that cannot leave its process.
     private final class Box {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Requests that are sent without waiting", .timeLimit(.minutes(1)))
+@Suite("Requests that are sent without waiting", .timeLimit(.minutes(4)))
 struct RequestTests {
     @Test("a request for which there is no room fails when it is waited for")
     func noRoom() async throws {

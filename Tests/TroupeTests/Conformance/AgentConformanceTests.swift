@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: agents", .timeLimit(.minutes(1)))
+@Suite("Conformance: agents", .timeLimit(.minutes(4)))
 struct AgentConformanceTests {
     @Test("AGT-01 an agent starts with what its function makes; if that throws, it does not start")
     func start() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: aliases", .timeLimit(.minutes(1)))
+@Suite("Conformance: aliases", .timeLimit(.minutes(4)))
 struct AliasConformanceTests {
     /// Runs a process and returns what its body returns.
     private func run<Value: Sendable>(

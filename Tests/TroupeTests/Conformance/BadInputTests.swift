@@ -232,10 +232,10 @@ struct BadInputTests {
         }
     }
 
-    @Test("a million links to one process, which ends")
+    @Test("very many links to one process, a million in CI, which ends")
     func links() async throws {
         try await withNode { node in
-            let count = TestEnvironment.number("TROUPE_STRESS_OPERATIONS") ?? 1_000_000
+            let count = TestEnvironment.number("TROUPE_STRESS_OPERATIONS") ?? 100_000
             let hub = try node.spawn { _ = try await $0.receive() }
             for number in 0..<count {
                 _ = try node.spawn(Leaf.self, hub.pid)

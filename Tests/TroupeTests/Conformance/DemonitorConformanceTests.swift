@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: removing monitors", .timeLimit(.minutes(1)))
+@Suite("Conformance: removing monitors", .timeLimit(.minutes(4)))
 struct DemonitorConformanceTests {
     @Test("MON-08 a monitor that was removed gives no DOWN")
     func removed() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: ends that race", .timeLimit(.minutes(1)))
+@Suite("Conformance: ends that race", .timeLimit(.minutes(4)))
 struct EndRaceConformanceTests {
     // MARK: - Several causes
 

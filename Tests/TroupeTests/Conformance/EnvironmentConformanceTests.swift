@@ -10,7 +10,7 @@ import Testing
 private enum Colour: EnvironmentKey { typealias Value = String }
 private enum Size: EnvironmentKey { typealias Value = Int }
 
-@Suite("Conformance: environment", .timeLimit(.minutes(1)))
+@Suite("Conformance: environment", .timeLimit(.minutes(4)))
 struct EnvironmentConformanceTests {
     private func colour(_ value: String) -> Environment {
         Environment().setting(Colour.self, to: value)

@@ -9,7 +9,7 @@ import Testing
 
 /// What surprises users of Ergo, the actor library that Troupe took `Direct` and the environment
 /// from, and must not surprise users of Troupe.
-@Suite("Not as in Ergo", .timeLimit(.minutes(1)))
+@Suite("Not as in Ergo", .timeLimit(.minutes(4)))
 struct ErgoSurprisesTests {
     @Test("a direct request is answered, however many references its handler makes")
     func references() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: how processes end", .timeLimit(.minutes(1)))
+@Suite("Conformance: how processes end", .timeLimit(.minutes(4)))
 struct ExitConformanceTests {
     @Test("EXIT-01 a body that runs off its end ends the process with normal")
     func normalEnd() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: exit signals", .timeLimit(.minutes(1)))
+@Suite("Conformance: exit signals", .timeLimit(.minutes(4)))
 struct ExitSignalConformanceTests {
     @Test("EXIT-07 an exit ends a process that does not trap, with the reason that was sent")
     func endsReceiver() async throws {

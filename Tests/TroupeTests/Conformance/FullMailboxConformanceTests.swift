@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: full mailboxes", .timeLimit(.minutes(1)))
+@Suite("Conformance: full mailboxes", .timeLimit(.minutes(4)))
 struct FullMailboxConformanceTests {
     @Test("MBOX-10 a full mailbox takes nothing: the sender is told and gets its message back")
     func reject() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: calls of a GenServer", .timeLimit(.minutes(1)))
+@Suite("Conformance: calls of a GenServer", .timeLimit(.minutes(4)))
 struct GenServerCallConformanceTests {
     @Test(
         "GS-09 a call returns the reply once, and leaves nothing in the caller's mailbox",

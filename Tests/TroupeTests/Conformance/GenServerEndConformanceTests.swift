@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: end of a GenServer", .timeLimit(.minutes(1)))
+@Suite("Conformance: end of a GenServer", .timeLimit(.minutes(4)))
 struct GenServerEndConformanceTests {
     @Test(
         "GS-38 stop runs terminate with normal and returns when the server is gone",

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: asynchronous requests", .timeLimit(.minutes(1)))
+@Suite("Conformance: asynchronous requests", .timeLimit(.minutes(4)))
 struct GenServerRequestConformanceTests {
     @Test(
         "GS-47 a wait that times out does not give the request up",

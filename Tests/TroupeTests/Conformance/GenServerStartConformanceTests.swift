@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: start of a GenServer", .timeLimit(.minutes(1)))
+@Suite("Conformance: start of a GenServer", .timeLimit(.minutes(4)))
 struct GenServerStartConformanceTests {
     @Test(
         "GS-01 init runs in the new process; a link or a monitor is there only if asked for",

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: continue and idle timeout", .timeLimit(.minutes(1)))
+@Suite("Conformance: continue and idle timeout", .timeLimit(.minutes(4)))
 struct GenServerTimeoutConformanceTests {
     @Test(
         "GS-31 a handleContinue that asks to stop ends the server with the reason it gives",

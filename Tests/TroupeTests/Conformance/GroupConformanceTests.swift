@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: process groups", .timeLimit(.minutes(1)))
+@Suite("Conformance: process groups", .timeLimit(.minutes(4)))
 struct GroupConformanceTests {
     typealias Scope = GroupScope<String>
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: registries under keys", .timeLimit(.minutes(1)))
+@Suite("Conformance: registries under keys", .timeLimit(.minutes(4)))
 struct KeyRegistryConformanceTests {
     typealias Numbers = KeyRegistry<String, Int>
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: links", .timeLimit(.minutes(1)))
+@Suite("Conformance: links", .timeLimit(.minutes(4)))
 struct LinkConformanceTests {
     @Test("LINK-01 both sides of a link list the other")
     func bothSides() async throws {

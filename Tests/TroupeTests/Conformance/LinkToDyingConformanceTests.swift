@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: links with processes that end", .timeLimit(.minutes(1)))
+@Suite("Conformance: links with processes that end", .timeLimit(.minutes(4)))
 struct LinkToDyingConformanceTests {
     @Test("LINK-22 who has seen a process not alive cannot link to it, nor learn its reason")
     func seenNotAlive() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: mailboxes, sending, order", .timeLimit(.minutes(1)))
+@Suite("Conformance: mailboxes, sending, order", .timeLimit(.minutes(4)))
 struct MailboxConformanceTests {
     @Test("MBOX-01 messages of one sender arrive in the order in which they were sent")
     func onePair() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: monitors", .timeLimit(.minutes(1)))
+@Suite("Conformance: monitors", .timeLimit(.minutes(4)))
 struct MonitorConformanceTests {
     @Test(
         "MON-01 the end of a monitored process gives one DOWN with the reason, whatever it is",

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: names at the start of a process", .timeLimit(.minutes(1)))
+@Suite("Conformance: names at the start of a process", .timeLimit(.minutes(4)))
 struct NamedStartConformanceTests {
     private func isTaken(_ error: SpawnError?, by holder: Pid) -> Bool {
         guard case .nameTaken("n", by: holder) = error else { return false }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: how a process ends, and stop", .timeLimit(.minutes(1)))
+@Suite("Conformance: how a process ends, and stop", .timeLimit(.minutes(4)))
 struct ProcLibConformanceTests {
     @Test(
         "PLIB-06 clean ends make no crash report",

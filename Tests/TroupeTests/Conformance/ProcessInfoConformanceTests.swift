@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: what is known of a process", .timeLimit(.minutes(1)))
+@Suite("Conformance: what is known of a process", .timeLimit(.minutes(4)))
 struct ProcessInfoConformanceTests {
     @Test("SYS-17 info is a consistent snapshot of everything that connects a process")
     func snapshot() async throws {

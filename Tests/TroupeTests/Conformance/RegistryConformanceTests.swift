@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: names", .timeLimit(.minutes(1)))
+@Suite("Conformance: names", .timeLimit(.minutes(4)))
 struct RegistryConformanceTests {
     /// What registering throws.
     private func failure(

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: races of monitors, names and calls", .timeLimit(.minutes(1)))
+@Suite("Conformance: races of monitors, names and calls", .timeLimit(.minutes(4)))
 struct SignalRaceConformanceTests {
     @Test("RACE-01 demonitor against targets that end on their own: never a DOWN afterwards")
     func demonitor() async throws {

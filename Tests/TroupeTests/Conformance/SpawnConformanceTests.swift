@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: spawning", .timeLimit(.minutes(1)))
+@Suite("Conformance: spawning", .timeLimit(.minutes(4)))
 struct SpawnConformanceTests {
     @Test("SPAWN-01 spawn returns the pid without waiting for the body")
     func returnsAtOnce() async throws {

@@ -62,7 +62,7 @@ private struct Till: GenServer {
     }
 }
 
-@Suite("Conformance: system requests of a server", .timeLimit(.minutes(1)))
+@Suite("Conformance: system requests of a server", .timeLimit(.minutes(4)))
 struct SystemConformanceTests {
     private let short = Duration.milliseconds(20)
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: tasks", .timeLimit(.minutes(1)))
+@Suite("Conformance: tasks", .timeLimit(.minutes(4)))
 struct TaskConformanceTests {
     @Test("TASK-01 a task is linked to its owner; its outcome can come as one message")
     func start() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: shutdown of tasks", .timeLimit(.minutes(1)))
+@Suite("Conformance: shutdown of tasks", .timeLimit(.minutes(4)))
 struct TaskShutdownConformanceTests {
     private static let manners: [TaskShutdown] = [.timeout(.seconds(30)), .brutalKill]
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: streams of tasks", .timeLimit(.minutes(1)))
+@Suite("Conformance: streams of tasks", .timeLimit(.minutes(4)))
 struct TaskStreamConformanceTests {
     @Test("TASK-22 a stream gives the outcomes in the order of the input, some tasks at a time")
     func order() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: supervised tasks", .timeLimit(.minutes(1)))
+@Suite("Conformance: supervised tasks", .timeLimit(.minutes(4)))
 struct TaskSupervisorConformanceTests {
     @Test("TASK-18 a supervised task that crashes: its owner lives and is told the reason")
     func crash() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: timers", .timeLimit(.minutes(1)))
+@Suite("Conformance: timers", .timeLimit(.minutes(4)))
 struct TimerConformanceTests {
     @Test("TIMER-01 a message comes after its delay, never early")
     func neverEarly() async throws {

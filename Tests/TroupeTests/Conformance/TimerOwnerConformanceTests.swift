@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Conformance: whom timers belong to", .timeLimit(.minutes(1)))
+@Suite("Conformance: whom timers belong to", .timeLimit(.minutes(4)))
 struct TimerOwnerConformanceTests {
     /// Runs `body` with a node whose timers nobody else uses, and checks that none is left.
     private func withOwnTimers(_ body: (Node) async throws -> Void) async throws {

@@ -9,7 +9,7 @@ import Testing
 
 private enum Colour: EnvironmentKey { typealias Value = String }
 
-@Suite("Environment", .timeLimit(.minutes(1)))
+@Suite("Environment", .timeLimit(.minutes(4)))
 struct EnvironmentTests {
     @Test("a group leader that is not of this node, or of another life of it, is nobody here")
     func foreignLeader() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Events and crash reports", .timeLimit(.minutes(1)))
+@Suite("Events and crash reports", .timeLimit(.minutes(4)))
 struct EventTests {
     @Test("a sink is told only what it asks for")
     func kinds() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("GenServer", .timeLimit(.minutes(1)))
+@Suite("GenServer", .timeLimit(.minutes(4)))
 struct GenServerTests {
     @Test("call, cast and ask reach their handlers in order")
     func basics() async throws {

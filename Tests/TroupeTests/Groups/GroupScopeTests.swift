@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Process groups", .timeLimit(.minutes(1)))
+@Suite("Process groups", .timeLimit(.minutes(4)))
 struct GroupScopeTests {
     @Test("none of a list joins when one cannot, and nobody is told")
     func allOrNone() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Mailboxes: bounds and what happens at them", .timeLimit(.minutes(1)))
+@Suite("Mailboxes: bounds and what happens at them", .timeLimit(.minutes(4)))
 struct OverflowTests {
     private func blocked(
         _ node: Node, capacity: Int, _ overflow: OverflowPolicy, name: String? = nil

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Nodes: start, stop, options", .timeLimit(.minutes(1)))
+@Suite("Nodes: start, stop, options", .timeLimit(.minutes(4)))
 struct NodeTests {
     @Test("bad names and creations are errors")
     func badInput() {

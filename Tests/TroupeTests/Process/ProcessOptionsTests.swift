@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Process options", .timeLimit(.minutes(1)))
+@Suite("Process options", .timeLimit(.minutes(4)))
 struct ProcessOptionsTests {
     private enum Color: EnvironmentKey { typealias Value = String }
 

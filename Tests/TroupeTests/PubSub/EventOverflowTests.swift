@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Named events: full mailboxes and races", .timeLimit(.minutes(1)))
+@Suite("Named events: full mailboxes and races", .timeLimit(.minutes(4)))
 struct EventOverflowTests {
     /// Publishes 1...5 to a server whose mailbox holds two and whose handler is held up.
     private func flood(

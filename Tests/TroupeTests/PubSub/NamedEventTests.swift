@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Named events", .timeLimit(.minutes(1)))
+@Suite("Named events", .timeLimit(.minutes(4)))
 struct NamedEventTests {
     @Test("a subscriber gets what is published, in order, with numbers and times")
     func publish() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Topics, channels and select", .timeLimit(.minutes(1)))
+@Suite("Topics, channels and select", .timeLimit(.minutes(4)))
 struct ChannelTests {
     @Test("MBOX-14 a topic's messages go to its listener, the others to the inbox")
     func topics() async throws {

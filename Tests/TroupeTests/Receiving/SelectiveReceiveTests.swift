@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Selective receive", .timeLimit(.minutes(2)))
+@Suite("Selective receive", .timeLimit(.minutes(4)))
 struct SelectiveReceiveTests {
     private static func fill(_ process: Process, _ messages: [any Sendable]) throws {
         for message in messages {

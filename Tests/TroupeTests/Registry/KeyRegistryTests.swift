@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Registries under keys", .timeLimit(.minutes(1)))
+@Suite("Registries under keys", .timeLimit(.minutes(4)))
 struct KeyRegistryTests {
     @Test("a registry takes processes of its node only")
     func otherNode() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Names, aliases and pids", .timeLimit(.minutes(1)))
+@Suite("Names, aliases and pids", .timeLimit(.minutes(4)))
 struct RegistryTests {
     private func idle(_ node: Node, name: String? = nil) throws -> ProcessRef<Int> {
         try node.spawn(options: .init(name: name)) { process in

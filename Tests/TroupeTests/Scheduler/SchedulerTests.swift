@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Scheduler", .timeLimit(.minutes(1)))
+@Suite("Scheduler", .timeLimit(.minutes(4)))
 struct SchedulerTests {
     @Test("a process that floods itself starves nobody", arguments: [1, 2])
     func fairness(threads: Int) async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Links and exits", .timeLimit(.minutes(1)))
+@Suite("Links and exits", .timeLimit(.minutes(4)))
 struct LinkTests {
     @Test("the option asks for Ergo's rule: a normal end stops the partner")
     func ergosRule() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Streams of tasks", .timeLimit(.minutes(1)))
+@Suite("Streams of tasks", .timeLimit(.minutes(4)))
 struct TaskStreamTests {
     @Test("inputs of any length, any number at a time", arguments: [-1, 0, 1, 5, Int.max])
     func sizes(limit: Int) async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Task supervisors", .timeLimit(.minutes(1)))
+@Suite("Task supervisors", .timeLimit(.minutes(4)))
 struct TaskSupervisorTests {
     @Test("a supervisor that is gone, or does not answer in time, starts no task")
     func unavailable() async throws {

@@ -54,7 +54,7 @@ struct TaskAwaiter: AsyncGenServer {
     }
 }
 
-@Suite("Tasks", .timeLimit(.minutes(1)))
+@Suite("Tasks", .timeLimit(.minutes(4)))
 struct TaskTests {
     @Test("outcomes as messages are not counted against the bound of the mailbox")
     func messagesBeyondTheBound() async throws {
