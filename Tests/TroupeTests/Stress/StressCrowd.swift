@@ -225,6 +225,11 @@ final class StressCrowd: Sendable {
         while true {
             watchers = [:]
             var sawEnd = false
+            // An ended process leaves the table before it has told everybody, the count after that.
+            // So whoever answers in a round that begins and ends with the same processes, all of
+            // them counted, has been told of everybody else.
+            let atBegin = Set(node.processes)
+            let isQuiet = node.count == atBegin.count
             for place in places {
                 guard let member = place.lock.withLock({ $0 }), node.isAlive(member.pid) else {
                     continue
@@ -232,8 +237,7 @@ final class StressCrowd: Sendable {
                 watchers[member.pid] = await member.targets()
                 if watchers[member.pid] == nil { sawEnd = true }
             }
-            // An ended process leaves the table before it has told everybody.
-            if !sawEnd, node.count == watchers.count, node.processes.count == watchers.count {
+            if isQuiet, !sawEnd, Set(watchers.keys) == atBegin, node.count == atBegin.count {
                 break
             }
             await Task.yield()
