@@ -25,6 +25,8 @@ public enum Event: Sendable {
     /// A process did not even end after a kill: one of its callbacks does not return. The node has
     /// stopped without it.
     case abandonedAtStop(Pid, behaviour: String)
+    /// A supervisor has something to say of a child.
+    case supervisor(SupervisorReport)
 
     /// The kind of the event.
     public var kind: EventKind {
@@ -37,6 +39,7 @@ public enum Event: Sendable {
         case .undelivered: .undelivered
         case .killedAtStop: .killedAtStop
         case .abandonedAtStop: .abandonedAtStop
+        case .supervisor(let report): report.isProgress ? .progress : .supervisorReport
         }
     }
 }
@@ -66,12 +69,18 @@ public struct EventKind: OptionSet, Sendable, Hashable {
     /// Processes that a stopping node has to leave behind.
     public static let abandonedAtStop = EventKind(rawValue: 1 << 7)
 
+    /// Children that have failed, and supervisors that could not help it.
+    public static let supervisorReport = EventKind(rawValue: 1 << 8)
+    /// Children that were started.
+    public static let progress = EventKind(rawValue: 1 << 9)
+
     /// What tells of trouble: everything but starts and ends.
     public static let problems: EventKind = [
         .crashed, .messageDropped, .unhandledMessage, .undelivered, .killedAtStop, .abandonedAtStop,
+        .supervisorReport,
     ]
     /// Everything.
-    public static let all: EventKind = [.problems, .spawned, .exited]
+    public static let all: EventKind = [.problems, .spawned, .exited, .progress]
 }
 
 /// What is known of a crash.

@@ -82,6 +82,8 @@ public struct StandardErrorEvents: EventSink {
         case .abandonedAtStop(let pid, let behaviour):
             "=ERROR=== \(pid) \(behaviour): a callback does not return; "
                 + "the node stopped without it\n"
+        case .supervisor(let report):
+            report.isProgress ? nil : "=SUPERVISOR REPORT=== \(report)\n"
         }
     }
 

@@ -1,0 +1,108 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// What a supervisor has to know of a child: how to start it, when to start it again, how to end it.
+///
+/// A child is anything that can be started: both kinds of servers, a closure process, another
+/// supervisor, or what a function of your own starts.
+///
+/// ```swift
+/// ChildSpec(Counter.self, 0, name: "counter")
+/// ChildSpec(Fetcher.self, url, name: "fetcher", restart: .transient)
+/// ChildSpec("clock") { process in
+///     while true { try await process.sleep(for: .seconds(1)) }
+/// }
+/// ```
+///
+/// - Source: OTP's child specifications.
+public struct ChildSpec: Sendable {
+    /// What the supervisor knows the child by; unlike those of its siblings.
+    public var id: String
+    /// Which ends are repaired.
+    public var restart: Restart
+    /// How the child is ended.
+    public var shutdown: Shutdown
+    /// Whether its end can end the supervisor; see ``AutoShutdown``.
+    public var isSignificant: Bool
+    /// What is done beyond OTP when it has to be started again.
+    public var recovery: ChildRecovery
+    /// Whether it is a supervisor itself.
+    public let type: ChildType
+    /// The type of its server, `closure`, or `function`.
+    public let behaviour: String
+
+    let options: ProcessOptions?
+    let children: SupervisorSpec?
+    let start: @Sendable (ChildStarter) async throws -> StartedChild
+
+    init(
+        id: String, restart: Restart, shutdown: Shutdown?, isSignificant: Bool,
+        recovery: ChildRecovery, type: ChildType, behaviour: String, options: ProcessOptions?,
+        children: SupervisorSpec? = nil,
+        start: @escaping @Sendable (ChildStarter) async throws -> StartedChild
+    ) {
+        self.id = id
+        self.restart = restart
+        self.shutdown = shutdown ?? (type == .supervisor ? .infinity : .timeout(.seconds(5)))
+        self.isSignificant = isSignificant
+        self.recovery = recovery
+        self.type = type
+        self.behaviour = behaviour
+        self.options = options
+        self.children = children
+        self.start = start
+    }
+}
+
+/// What kind of child it is.
+///
+/// - Source: the `type` of OTP's child specifications.
+public enum ChildType: Sendable, Hashable {
+    /// Does work.
+    case worker
+    /// Has children of its own.
+    case supervisor
+}
+
+/// What has come of starting a child.
+public struct StartedChild: Sendable {
+    /// The process.
+    public let pid: Pid
+    /// What else the start function wants whoever started the child to know.
+    public let info: (any Sendable)?
+
+    /// Makes the answer of a start function.
+    public init(_ pid: Pid, info: (any Sendable)? = nil) {
+        self.pid = pid
+        self.info = info
+    }
+}
+
+/// What a start function starts its child with: the supervisor's process.
+///
+/// The child has to be linked to it from the beginning: use ``ProcessContext/spawnLinked(options:_:)``
+/// and its siblings.
+public struct ChildStarter: ProcessContext {
+    /// The process object; not for use outside Troupe.
+    public let _handle: ProcessHandle
+    /// What the child is to be spawned with, so that its mailbox is treated as its
+    /// ``ChildRecovery`` says.
+    public let leftovers: Leftovers
+
+    init(_ supervisor: some ProcessContext, leftovers: Leftovers = .drop) {
+        _handle = supervisor._handle
+        self.leftovers = leftovers
+    }
+
+    func options(_ options: ProcessOptions) -> ProcessOptions {
+        guard case .drop = options.leftovers else { return options }
+        var options = options
+        options.leftovers = leftovers
+        return options
+    }
+}
+
+@available(*, unavailable, message: "only the supervisor itself may use it")
+extension ChildStarter: Sendable {}
