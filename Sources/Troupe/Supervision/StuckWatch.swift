@@ -17,6 +17,24 @@ struct StuckWatch: Sendable {
         self.limit = limit
     }
 
+    /// Begins to look at children regularly.
+    ///
+    /// - Parameter limit: how long a message may take; nil for as long as it likes.
+    /// - Throws: ``TimerError`` when the limit is too long.
+    static func start(
+        _ limit: Duration?, _ process: some ProcessContext
+    ) throws(TimerError) -> StuckWatch? {
+        guard let limit else { return nil }
+        try process.send(Look(), every: max(limit / 2, .milliseconds(1)))
+        return StuckWatch(limit: limit)
+    }
+
+    /// Looks at a child, and reports it if it is stuck.
+    mutating func report(_ pid: Pid, child: String?, _ process: some ProcessContext) {
+        guard let info = process.node.info(pid), isStuck(info) else { return }
+        process.report(info.stuck, child: child, pid)
+    }
+
     /// Whether the process is stuck, and that is news.
     mutating func isStuck(_ info: ProcessSnapshot) -> Bool {
         switch info.activity {

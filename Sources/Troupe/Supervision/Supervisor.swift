@@ -58,10 +58,7 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
         process.setTrapsExits(true)
         state = SupervisorState(spec)
         killGrace = spec.killGrace
-        if let stuckAfter = spec.stuckAfter {
-            watch = StuckWatch(limit: stuckAfter)
-            try process.send(StuckWatch.Look(), every: max(stuckAfter / 2, .milliseconds(1)))
-        }
+        watch = try StuckWatch.start(spec.stuckAfter, process)
         for child in spec.children {
             if let failure = try await startFirst(child.id, process) {
                 try await endAll(process)
@@ -108,7 +105,9 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
             alarm.rang()
             try await attempt(process)
         case is StuckWatch.Look:
-            reportStuck(process)
+            for id in state.order {
+                if let pid = state[id]?.pid { watch?.report(pid, child: id, process) }
+            }
         default: process.reportUnhandled(message)
         }
         alarm.set(for: state.nextDue, process)
@@ -210,7 +209,7 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
             let info = process.node.info(pid)
             let outcome = try await process.shutDown(
                 pid, by: child.spec.shutdown, killGrace: killGrace)
-            if let failure = outcome.failure(of: child.spec, info) {
+            if let failure = outcome.failure(child.spec.shutdown, child.spec.restart, info) {
                 report(failure, id, pid, process)
             }
         }
@@ -284,14 +283,6 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
 
     // MARK: - Reporting
 
-    private mutating func reportStuck(_ process: ServerProcess) {
-        for id in state.order {
-            guard let pid = state[id]?.pid, let info = process.node.info(pid) else { continue }
-            guard watch?.isStuck(info) == true else { continue }
-            report(info.stuck, id, pid, process)
-        }
-    }
-
     private func report(
         _ occurrence: SupervisorReport.Occurrence, _ id: String, _ pid: Pid?,
         _ process: ServerProcess
@@ -363,14 +354,14 @@ extension ShutdownOutcome {
     ///
     /// - Parameter info: what was known of the child before.
     func failure(
-        of spec: ChildSpec, _ info: ProcessSnapshot?
+        _ shutdown: Shutdown, _ restart: Restart, _ info: ProcessSnapshot?
     ) -> SupervisorReport.Occurrence? {
         switch self {
         case .stuck: info?.stuck ?? .stuck(duration: .zero, behaviour: "", message: nil)
         case .ended(let reason):
-            switch (spec.shutdown, reason) {
+            switch (shutdown, reason) {
             case (.brutalKill, .killed), (_, .shutdown), (_, .shutdownWith), (_, .noProcess): nil
-            case (_, .normal) where spec.restart != .permanent: nil
+            case (_, .normal) where restart != .permanent: nil
             default: .shutdownFailed(reason)
             }
         }
@@ -378,7 +369,8 @@ extension ShutdownOutcome {
 }
 
 extension ProcessSnapshot {
-    fileprivate var stuck: SupervisorReport.Occurrence {
+    /// What is reported of it when it does not come back from a message.
+    var stuck: SupervisorReport.Occurrence {
         var message: MessageKind?
         if case .handling(let kind) = activity { message = kind }
         return .stuck(duration: activityAge, behaviour: behaviour, message: message)

@@ -24,16 +24,14 @@ struct SupervisorState {
     struct Child {
         var spec: ChildSpec
         fileprivate(set) var phase = Phase.stopped
-        /// How often it has failed in a row, for the back-off.
-        fileprivate var failures = 0
         fileprivate var startedAt: NodeClock.Instant?
-        fileprivate var budget: RestartWindow?
+        fileprivate var history: RestartHistory
         /// The mailboxes of its instances, when they are kept.
         let kept: KeptMailbox?
 
         fileprivate init(_ spec: ChildSpec) {
             self.spec = spec
-            budget = spec.recovery.budget.map { RestartWindow($0) }
+            history = RestartHistory(spec.recovery)
             kept = spec.recovery.mailbox == .keep ? KeptMailbox() : nil
         }
     }
@@ -212,10 +210,12 @@ struct SupervisorState {
     private mutating func countRestart(
         of id: String, at now: NodeClock.Instant
     ) -> ExitAction? {
-        if children[id]?.budget != nil {
-            if children[id]?.budget?.record(at: now) != false { return nil }
+        switch children[id]?.history.recordInBudget(at: now) {
+        case true?: return nil
+        case false?:
             setPhase(id, .stopped)
             return .giveUpChild(id)
+        case nil: break
         }
         if window.record(at: now) { return nil }
         setPhase(id, .stopped)
@@ -226,19 +226,9 @@ struct SupervisorState {
     private mutating func delay(
         of id: String, at now: NodeClock.Instant, random: Double
     ) -> Duration {
-        guard var child = children[id], let backoff = child.spec.recovery.backoff else {
-            return .zero
-        }
-        if case .running = child.phase, let startedAt = child.startedAt,
-            startedAt.duration(to: now) >= backoff.resetAfter
-        {
-            child.failures = 0
-        }
-        defer {
-            child.failures += 1
-            children[id] = child
-        }
-        return backoff.delay(after: child.failures, random: random)
+        guard let child = children[id] else { return .zero }
+        let uptime = child.pid == nil ? nil : child.startedAt?.duration(to: now)
+        return children[id]?.history.delayAfterFailure(uptime: uptime, random: random) ?? .zero
     }
 
     private func plan(for id: String) -> RestartPlan {
@@ -294,8 +284,15 @@ extension SupervisorState.Child {
     }
 
     /// What the mailbox of its next instance is to be spawned with.
-    var leftovers: Leftovers {
-        switch spec.recovery.mailbox {
+    var leftovers: Leftovers { spec.leftovers(kept) }
+}
+
+extension ChildSpec {
+    /// What the mailbox of an instance is to be spawned with.
+    ///
+    /// - Parameter kept: what its instances share, if mailboxes are kept.
+    func leftovers(_ kept: KeptMailbox?) -> Leftovers {
+        switch recovery.mailbox {
         case .drop: .drop
         case .keep: kept.map { .keep(in: $0) } ?? .drop
         case .handOver(let target, let tag): .handOver(to: target, tag: tag)
