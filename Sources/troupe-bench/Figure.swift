@@ -30,7 +30,8 @@ struct Figure: Sendable {
 
     /// All figures, in the order in which they are measured.
     static let all: [Figure] =
-        spawning + memory + calls + messages + tokens + faults + timers + registry + skynet
+        spawning + memory + calls + messages + tokens + faults + restarts
+        + timers + registry + skynet
 }
 
 /// One result of one sample.

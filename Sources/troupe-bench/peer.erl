@@ -96,6 +96,9 @@ figure("monitor_down_100k") ->
     [{"monitor_set_100k", Setting / 100000, "ns"},
      {"monitor_down_100k", Ending / 100000, "ns"}];
 
+figure("supervisor_restart") -> restarts("supervisor_restart", 10000);
+figure("supervisor_restart_1k") -> restarts("supervisor_restart_1k", 1000);
+
 figure("timers") ->
     Count = 100000,
     Driver = self(),
@@ -423,8 +426,30 @@ branches(Left, Parent, First, Leaves) ->
 add_up(0, Sum) -> Sum;
 add_up(Left, Sum) -> receive {sum, Part} -> add_up(Left - 1, Sum + Part) end.
 
+%% From the kill to the message that the new worker sends from its init.
+restarts(Name, Count) ->
+    {ok, Supervisor} = supervisor:start_link(?MODULE, {supervising, self()}),
+    First = receive {up, Pid} -> Pid end,
+    Warm = restart(First, 100),
+    timer:sleep(1200),
+    Time = time(fun() -> restart(Warm, Count) end),
+    true = is_process_alive(Supervisor),
+    [{Name, Time / Count / 1000, "us"}].
+
+restart(Worker, 0) -> Worker;
+restart(Worker, Left) ->
+    exit(Worker, kill),
+    receive {up, Next} -> Next = whereis(bench_worker), restart(Next, Left - 1) end.
+
 %% ---------------------------------------------------------------- gen_server
 
+init({supervising, Driver}) ->
+    Worker = {gen_server, start_link, [{local, bench_worker}, ?MODULE, {supervised, Driver}, []]},
+    {ok, {#{strategy => one_for_one, intensity => 10000000, period => 1},
+          [#{id => worker, start => Worker}]}};
+init({supervised, Driver}) ->
+    Driver ! {up, self()},
+    {ok, Driver};
 init(pinged) -> {ok, 0};
 init({counting, Count, Driver}) -> {ok, {Count, Driver}}.
 
