@@ -208,7 +208,6 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
     }
 }
 
-
 extension DynamicSupervisorState.Child {
     fileprivate func info(isRunning: Bool) -> ChildInfo {
         ChildInfo(

@@ -48,6 +48,12 @@ public struct SpecMistake: Sendable, Hashable, CustomStringConvertible {
         case nameMissing
         /// The limit for the number of children is negative.
         case childCountInvalid(Int)
+        /// A pool has at least one worker, at most.
+        case workerCountInvalid(ClosedRange<Int>)
+        /// As many requests as this cannot wait.
+        case queueCapacityInvalid(Int)
+        /// A request cannot be done again so often.
+        case retryCountInvalid(Int)
     }
 
     /// Where: the ids from the outermost supervisor to the child; empty for the supervisor itself.
@@ -85,6 +91,10 @@ extension SpecMistake.Kind {
         case .partitionCountInvalid(let count): "\(count) partitions; there is at least 1"
         case .nameMissing: "it needs a name, by which its partitions are found"
         case .childCountInvalid(let count): "at most \(count) children is no limit"
+        case .workerCountInvalid(let counts):
+            "\(counts.lowerBound) to \(counts.upperBound) workers; there has to be room for 1"
+        case .queueCapacityInvalid(let capacity): "a queue cannot hold \(capacity) requests"
+        case .retryCountInvalid(let count): "a request cannot be done again \(count) times"
         }
     }
 }
