@@ -15,6 +15,8 @@ public enum CallError: Error, Sendable, Equatable {
     case timeout(Pid)
     /// The process had ended before the call, or there never was one.
     case noProcess(Pid)
+    /// Nobody holds this name, or no server of the expected type; see ``NamedServer``.
+    case nameUnknown(String)
     /// The process ended before it replied.
     case exited(ExitReason)
     /// A process called itself; it would have waited for itself until the deadline.
@@ -39,6 +41,8 @@ extension CallError: CustomStringConvertible {
         case .timeout(let pid):
             "\(pid) did not reply in time; raise the timeout, or find out what keeps it busy"
         case .noProcess(let pid): "there is no process \(pid)"
+        case .nameUnknown(let name):
+            "no server of this type holds the name \"\(name)\"; it has ended, or was not started"
         case .exited(let reason): "the process ended before it replied: \(reason)"
         case .callingSelf(let pid): "\(pid) called itself; call your own method instead"
         case .cycle(let pids):

@@ -16,6 +16,10 @@ public enum Event: Sendable {
     case crashed(CrashReport)
     /// A message was dropped because a mailbox was full.
     case messageDropped(Pid, policy: OverflowPolicy, droppedSoFar: UInt64)
+    /// Messages that a process has left unread reached nobody, in spite of its ``Leftovers``: the
+    /// process that they were handed to did not take them, or the ``KeptMailbox`` had no room; or
+    /// they were kept for a process of another type than this one.
+    case leftoversDropped(Pid, count: Int)
     /// A server got a message that its `handleInfo` does not handle.
     case unhandledMessage(Pid, behaviour: String, type: String)
     /// A timer's message found no receiver.
@@ -34,7 +38,7 @@ public enum Event: Sendable {
         case .spawned: .spawned
         case .exited: .exited
         case .crashed: .crashed
-        case .messageDropped: .messageDropped
+        case .messageDropped, .leftoversDropped: .messageDropped
         case .unhandledMessage: .unhandledMessage
         case .undelivered: .undelivered
         case .killedAtStop: .killedAtStop

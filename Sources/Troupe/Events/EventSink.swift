@@ -73,6 +73,8 @@ public struct StandardErrorEvents: EventSink {
             count & (count - 1) == 0
                 ? "=WARNING=== \(pid): mailbox full, \(count) dropped so far (policy \(policy))\n"
                 : nil
+        case .leftoversDropped(let pid, let count):
+            "=WARNING=== \(pid): \(count) unread messages dropped\n"
         case .unhandledMessage(let pid, let behaviour, let type):
             "=WARNING=== \(pid) \(behaviour): unhandled message of type \(type)\n"
         case .undelivered(let failure, let type):

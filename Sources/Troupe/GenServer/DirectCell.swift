@@ -38,6 +38,12 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
             case .discard(let queue, let reason):
                 ProcessCell.discard(queue, reason, of: Server.self)
                 return .accepted
+            case .rescue(let queue, let reason):
+                cell.rescue(queue, reason, of: Server.self)
+                return .accepted
+            case .refill(let refill):
+                cell.refill(refill, of: Server.self)
+                return .accepted
             }
         }
     }

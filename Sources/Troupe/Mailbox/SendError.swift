@@ -8,7 +8,7 @@
 public enum SendFailure: Error, Hashable, Sendable {
     /// There is no such process (any more).
     case processUnknown(Pid)
-    /// Nobody holds this name.
+    /// Nobody holds this name, or for a ``NamedServer`` no server of its type.
     case nameUnknown(String)
     /// The alias was removed, or its owner has ended.
     case aliasUnknown(Alias)
@@ -31,7 +31,8 @@ extension SendFailure: CustomStringConvertible {
         case .processUnknown(let pid):
             "there is no process \(pid); it has ended or never existed"
         case .nameUnknown(let name):
-            "no process holds the name \"\(name)\"; register one, or send to a pid"
+            "no process holds the name \"\(name)\", or none of the expected type; register one, "
+                + "or send to a pid"
         case .aliasUnknown(let alias):
             "the alias \(alias) is not active; ask its owner for a new one"
         case .incarnation(let pid):

@@ -178,7 +178,7 @@ extension Node {
         options.groupLeader = options.groupLeader ?? parentsLeader
         let isPlain =
             options.groupLeader == nil && !options.ownThread && !options.stopsOnNormalLink
-            && options.mailbox == MailboxOptions()
+            && options.mailbox == MailboxOptions() && options.leftovers.areDropped
         let key = NodeState.TraitsKey(type: ObjectIdentifier(type), obeysParent: obeysParent)
         if isPlain, let traits = state.withLock({ $0.traits[key] }) { return traits }
         let traits = ProcessTraits(
@@ -193,14 +193,13 @@ extension Node {
     func launch(
         _ cell: ProcessCell, _ options: ProcessOptions, parent: ProcessCell?, bond: Bond
     ) throws(SpawnError) -> MonitorRef? {
+        let refill = cell.refill()
         table.insert(cell)
         if let name = options.name {
             do {
                 try names.insert(name, for: cell)
             } catch {
-                table.remove(cell)
-                if cell.traits.hasOwnThread { cell.scheduler.shutDown() }
-                processEnded()
+                endUnstarted(cell)
                 switch error {
                 case .nameTaken(let name, let pid): throw .nameTaken(name, by: pid)
                 default: throw .nameInvalid(name)
@@ -208,11 +207,7 @@ extension Node {
             }
         }
         if let failure = options.registration?.register(cell) {
-            // It may have been found by now, so it ends as every process does.
-            let ending = Ending(own: .noProcess)
-            _ = cell.beginTermination(ending)
-            var batch = MessageQueue()
-            cell.finish(ending, batch: &batch, isQuiet: true)
+            endUnstarted(cell)
             throw .registrationFailed(failure)
         }
         // A parent that has ended meanwhile would leave an orphan.
@@ -223,8 +218,18 @@ extension Node {
             bond.contains(.monitored) ? parent?.monitor(cell, as: .pid(cell.pid)) : nil
         if let lifetime = options.lifetime { cell.begin(lifetime) }
         emit(.spawned) { .spawned(cell.pid, behaviour: cell.traits.typeName) }
+        refill?.report(for: cell)
         if isStopping { cell.orderShutdown() }
         return ref
+    }
+
+    /// Ends a process that cannot be started. It may have been found by now, and be sent to, so it
+    /// ends as every process does.
+    private func endUnstarted(_ cell: ProcessCell) {
+        let ending = Ending(own: .noProcess)
+        _ = cell.beginTermination(ending)
+        var batch = MessageQueue()
+        cell.finish(ending, batch: &batch, isQuiet: true)
     }
 }
 

@@ -17,6 +17,8 @@ struct NodeState: Sendable {
     var phase = Phase.running
     /// Open when the last process has ended; there is one while the node stops.
     var isEmpty: ReplyCell?
+    /// Nobody wants to wait for the grace periods any more.
+    var isHurried = false
     /// Those who wait until the node has stopped.
     var waiters: [ReplyCell] = []
     /// Timers that belong to no process.
@@ -87,8 +89,13 @@ extension Node {
     var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
 
     private func deadline(after grace: Duration) -> UInt64 {
-        scheduler.now.addingSaturated(grace.clampedNanoseconds)
+        let isHurried = state.withLock { $0.isHurried }
+        let grace = isHurried ? min(grace, Self.hurriedGrace) : grace
+        return scheduler.now.addingSaturated(grace.clampedNanoseconds)
     }
+
+    /// Enough for whatever can end at all.
+    private static var hurriedGrace: Duration { .milliseconds(500) }
 
     private func addStopWaiter(_ waiter: ReplyCell) -> Bool {
         state.withLock { state in

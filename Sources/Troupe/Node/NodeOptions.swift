@@ -37,13 +37,16 @@ public struct NodeOptions: Sendable {
     }
 }
 
-/// Why a node could not be made.
+/// Why a node could not be made, or not be run.
 @nonexhaustive
 public enum NodeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A node name has 1 to 255 Unicode scalars.
     case nameInvalid(String)
     /// A creation is at least 1.
     case creationInvalid(UInt32)
+    /// The system gave no pipe to learn of signals through; with its error code, such as that for
+    /// too many open files.
+    case signalsUnavailable(code: Int32)
 
     /// What is wrong and what is right.
     public var description: String {
@@ -53,6 +56,8 @@ public enum NodeError: Error, Hashable, Sendable, CustomStringConvertible {
                 ? "the name of a node cannot be empty"
                 : "the node name \"\(name.prefix(32))…\" is longer than 255 characters"
         case .creationInvalid: "the creation of a node is at least 1"
+        case .signalsUnavailable(let code):
+            "no signals can be received, error \(code) of the system; close files, or use run()"
         }
     }
 }

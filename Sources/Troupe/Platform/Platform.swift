@@ -3,8 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-// The one file that knows the operating system: threads, thread-local storage, parking, clocks and
-// standard error. Everything else in the library is plain Swift.
+// The files of this folder are the only ones that know the operating system: here threads,
+// thread-local storage, parking, clocks and standard error, beside it signals. Everything else in
+// the library is plain Swift.
 
 #if canImport(Darwin)
     internal import Darwin

@@ -55,6 +55,15 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             case .discard(let queue, _):
                 while queue.pointee.popFirst(as: Item.self) != nil {}
                 return .accepted
+            case .rescue(let queue, _):
+                // What was looked at and passed over has come first.
+                var unread = cell.received.removeAllMessages().map { Item(message: $0) }
+                while let item = queue.pointee.popFirst(as: Item.self) { unread.append(item) }
+                cell.leave(unread) { $0.message }
+                return .accepted
+            case .refill(let refill):
+                cell.refill(refill, with: Item.self)
+                return .accepted
             }
         }
     }

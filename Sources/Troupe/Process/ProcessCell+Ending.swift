@@ -67,7 +67,9 @@ extension ProcessCell {
         if !isQuiet { report(reason, ending, names, relations) }
         // Calls that wait in the mailbox fail with the reason, at once.
         withUnsafeMutablePointer(to: &queue) { queue in
-            _ = behaviour(self, .discard(queue, reason))
+            _ = behaviour(
+                self,
+                traits.leftovers.areDropped ? .discard(queue, reason) : .rescue(queue, reason))
         }
         queue.releaseMemory()
         for farewell in farewells { farewell(reason) }

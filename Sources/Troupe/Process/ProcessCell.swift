@@ -18,6 +18,10 @@ enum BehaviourCommand {
     case append(any Sendable, UnsafeMutablePointer<MessageQueue>)
     /// Destroy what a queue holds; the process has ended with this reason.
     case discard(UnsafeMutablePointer<MessageQueue>, ExitReason)
+    /// Do with what a queue holds what the options say; the process has ended with this reason.
+    case rescue(UnsafeMutablePointer<MessageQueue>, ExitReason)
+    /// Put what was kept of a process before into the mailbox; nobody else knows this one yet.
+    case refill(Refill)
 }
 
 /// What is left to do, once no lock is held, for a message that was put into a mailbox.
@@ -139,6 +143,7 @@ struct ProcessSeed: Sendable {
 @usableFromInline
 final class ProcessTraits: Sendable {
     let mailbox: MailboxOptions
+    let leftovers: Leftovers
     let groupLeader: Pid?
     let hasOwnThread: Bool
     let stopsOnNormalLink: Bool
@@ -150,6 +155,7 @@ final class ProcessTraits: Sendable {
 
     init(options: ProcessOptions, isServer: Bool, obeysParent: Bool, typeName: String) {
         self.mailbox = options.mailbox
+        self.leftovers = options.leftovers
         self.groupLeader = options.groupLeader
         self.hasOwnThread = options.ownThread
         self.stopsOnNormalLink = options.stopsOnNormalLink

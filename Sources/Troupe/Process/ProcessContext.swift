@@ -117,7 +117,8 @@ extension ProcessContext {
         return cell.core.withLock { core in
             ProcessOptions(
                 name: core.relations?.names.first, mailbox: traits.mailbox,
-                trapsExits: core.trapsExits, environment: core.environment,
+                leftovers: traits.leftovers, trapsExits: core.trapsExits,
+                environment: core.environment,
                 groupLeader: traits.groupLeader, ownThread: traits.hasOwnThread,
                 stopsOnNormalLink: core.stopsOnNormalLink)
         }

@@ -12,6 +12,8 @@ public struct ProcessOptions: Sendable {
     public var registration: KeyRegistration?
     /// The bound of its mailbox and what happens at it.
     public var mailbox: MailboxOptions
+    /// What becomes of the messages that it has not read when it ends.
+    public var leftovers: Leftovers
     /// Whether exits are trapped from the start; see ``ProcessContext/setTrapsExits(_:)``.
     public var trapsExits: Bool
     /// Values to put over the inherited environment.
@@ -36,6 +38,7 @@ public struct ProcessOptions: Sendable {
         name: String? = nil,
         registration: KeyRegistration? = nil,
         mailbox: MailboxOptions = MailboxOptions(),
+        leftovers: Leftovers = .drop,
         trapsExits: Bool = false,
         environment: Environment = Environment(),
         groupLeader: Pid? = nil,
@@ -47,6 +50,7 @@ public struct ProcessOptions: Sendable {
         self.name = name
         self.registration = registration
         self.mailbox = mailbox
+        self.leftovers = leftovers
         self.trapsExits = trapsExits
         self.environment = environment
         self.groupLeader = groupLeader

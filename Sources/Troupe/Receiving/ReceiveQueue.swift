@@ -221,5 +221,15 @@ struct ReceiveQueue {
         }
     }
 
+    /// Removes everything, and returns the messages in the order in which they came.
+    mutating func removeAllMessages() -> [any Sendable] {
+        var all = rest
+        for listener in listeners { all.merge(listener.lane) }
+        self = ReceiveQueue()
+        return all.all.compactMap { entry in
+            if case .message(let message) = entry.content { message } else { nil }
+        }
+    }
+
     func isOpen(_ listener: Int) -> Bool { listeners.contains { $0.id == listener } }
 }

@@ -43,12 +43,13 @@ public struct MessageExit: Sendable, Equatable {
     public let reason: ExitReason
 }
 
-/// A message that did not fit into the mailbox of another process. Arrives in `handleInfo` or
-/// `receive` of the process that the other one names in ``OverflowPolicy/fallback(_:tag:)``.
+/// A message that did not fit into the mailbox of another process, or that one has not read before
+/// it ended. Arrives in `handleInfo` or `receive` of the process that the other one names in
+/// ``OverflowPolicy/fallback(_:tag:)`` or ``Leftovers/handOver(to:tag:)``.
 ///
 /// - Source: Ergo's `gen.MessageFallback`.
 public struct MessageFallback: Sendable {
-    /// The process whose mailbox was full.
+    /// The process for which it was meant.
     public let process: Pid
     /// The tag that the process chose, so that one fallback can serve several.
     public let tag: String
