@@ -134,8 +134,12 @@ private final class Chaos: Sendable {
                 shutdown: .timeout(.milliseconds(20))
             ) { process in
                 try argument.enter(name, process.pid, false)
-                // Does not heed a shutdown: it has to be killed.
-                while true { _ = try await process.receive() }
+                // Does not heed a shutdown: it has to be killed. When its supervisor has been
+                // killed it must not live on, or its successor would find its name taken.
+                while true {
+                    let exit = try await process.receive() as? MessageExit
+                    if let exit, exit.reason != .shutdown { throw exit.reason }
+                }
             }
         }
     }
