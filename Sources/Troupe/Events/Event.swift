@@ -25,6 +25,10 @@ public enum Event: Sendable {
     /// A process did not even end after a kill: one of its callbacks does not return. The node has
     /// stopped without it.
     case abandonedAtStop(Pid, behaviour: String)
+    /// An application has started; with its master, the group leader of its processes.
+    case applicationStarted(String, master: Pid)
+    /// An application that ran has stopped or ended.
+    case applicationExited(ApplicationExit)
 
     /// The kind of the event.
     public var kind: EventKind {
@@ -37,6 +41,8 @@ public enum Event: Sendable {
         case .undelivered: .undelivered
         case .killedAtStop: .killedAtStop
         case .abandonedAtStop: .abandonedAtStop
+        case .applicationStarted: .applicationStarted
+        case .applicationExited: .applicationExited
         }
     }
 }
@@ -65,13 +71,18 @@ public struct EventKind: OptionSet, Sendable, Hashable {
     public static let killedAtStop = EventKind(rawValue: 1 << 6)
     /// Processes that a stopping node has to leave behind.
     public static let abandonedAtStop = EventKind(rawValue: 1 << 7)
+    /// Applications that start.
+    public static let applicationStarted = EventKind(rawValue: 1 << 12)
+    /// Applications that stop or end.
+    public static let applicationExited = EventKind(rawValue: 1 << 13)
 
-    /// What tells of trouble: everything but starts and ends.
+    /// What tells of trouble: everything but starts, and ends of processes.
     public static let problems: EventKind = [
         .crashed, .messageDropped, .unhandledMessage, .undelivered, .killedAtStop, .abandonedAtStop,
+        .applicationExited,
     ]
     /// Everything.
-    public static let all: EventKind = [.problems, .spawned, .exited]
+    public static let all: EventKind = [.problems, .spawned, .exited, .applicationStarted]
 }
 
 /// What is known of a crash.

@@ -223,7 +223,7 @@ extension Node {
             bond.contains(.monitored) ? parent?.monitor(cell, as: .pid(cell.pid)) : nil
         if let lifetime = options.lifetime { cell.begin(lifetime) }
         emit(.spawned) { .spawned(cell.pid, behaviour: cell.traits.typeName) }
-        if isStopping { cell.orderShutdown() }
+        if refusesProcesses { cell.orderShutdown() }
         return ref
     }
 }
