@@ -145,6 +145,8 @@ struct ApplicationStarter: AsyncGenServer {
         case .start:
             do {
                 let top = try await parts[0].application.start(process: context(0, process))
+                // Its own process and the master, which would wait for themselves.
+                if top == process.pid || top == process.groupLeader { throw ExitReason.noProcess }
                 self.top = top
                 // Usually it is linked. One that has ended is found out about by the master.
                 if !process.links.contains(top) { _ = try? process.link(to: top) }

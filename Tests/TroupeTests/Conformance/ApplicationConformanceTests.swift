@@ -300,12 +300,13 @@ struct ApplicationConformanceTests {
             application.onStart = { process in
                 let tree = try await process.spawnLinked(
                     Tree.self, .init(children: ["one", "two", "three"], log: log))
+                let leader = process.groupLeader
                 // Members that belong to no tree; one of them spawned by another.
                 let stray = try process.spawn(options: .trapping) { member in
                     let child = try member.spawn(options: .trapping) { child in
                         while true { _ = try await child.receive() }
                     }
-                    #expect(child.info?.groupLeader == process.groupLeader)
+                    #expect(child.info?.groupLeader == leader)
                     sink.append(child.pid)
                     while true { _ = try await member.receive() }
                 }
@@ -357,7 +358,8 @@ struct ApplicationConformanceTests {
         }
     }
 
-    @Test("APP-22 a node that stops: applications in reverse order, and one that hangs is abandoned")
+    @Test(
+        "APP-22 a node that stops: applications in reverse order, and one that hangs is abandoned")
     func nodeStop() async throws {
         try await ApplicationEvents.withNode { node, events in
             let log = Log<String>()
@@ -376,9 +378,10 @@ struct ApplicationConformanceTests {
                     "start a", "start hanging", "start b", "start c", "prepareStop c", "stop c",
                     "prepareStop b", "stop b", "prepareStop hanging", "prepareStop a",
                 ])
-            #expect(events.elements.prefix(6).suffix(2) == [
-                "stopped c shutdown temporary", "stopped b shutdown temporary",
-            ])
+            #expect(
+                events.elements.prefix(6).suffix(2) == [
+                    "stopped c shutdown temporary", "stopped b shutdown temporary",
+                ])
             #expect(node.hasStopped)
         }
     }

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+import Testing
+
 @testable import Troupe
 
 /// An application made of closures, that writes down what is called.
