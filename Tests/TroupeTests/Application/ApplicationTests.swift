@@ -269,6 +269,62 @@ struct ApplicationTests {
         }
     }
 
+    @Test("no process object is left of applications of a node that has stopped")
+    func leaks() async throws {
+        final class Probe: Sendable {}
+        weak var weakNode: Node?
+        weak var weakProbe: Probe?
+        do {
+            let node = try Node(name: "leaks", options: .init(events: NoEvents()))
+            let probe = Probe()
+            (weakNode, weakProbe) = (node, probe)
+            var application = TestApplication("a")
+            application.onStart = { process in
+                _ = probe
+                return try process.idle()
+            }
+            try await node.applications.load(application)
+            for _ in 0..<10 {
+                try await node.applications.start("a")
+                try await node.applications.stop("a")
+                #expect(node.count == 1)
+            }
+            try await node.applications.start("a", mode: .permanent)
+            await node.stop()
+        }
+        // The last worker may still be on its way out of the last step.
+        while weakNode != nil || weakProbe != nil { await Task.yield() }
+    }
+
+    @Test("many processes read an environment while it is changed, and see one value or the other")
+    func environmentRace() async throws {
+        enum Number: EnvironmentKey { typealias Value = Int }
+        try await withNode { node in
+            let log = Log<[Int]>()
+            var application = TestApplication("a")
+            application.spec.environment[Number.self] = 0
+            application.onStart = { process in
+                for _ in 0..<4 {
+                    _ = try process.spawn { member in
+                        var seen: [Int] = []
+                        while (seen.last ?? 0) < 1000 {
+                            seen.append(member.environment(Number.self) ?? -1)
+                            await Task.yield()
+                        }
+                        log.append(seen)
+                    }
+                }
+                return try process.idle()
+            }
+            try await node.applications.load(application)
+            try await node.applications.start("a")
+            for number in 1...1000 {
+                node.applications.setEnvironment(Number.self, to: number, of: "a")
+            }
+            for seen in await log.wait(for: 4) { #expect(seen == seen.sorted()) }
+        }
+    }
+
     @Test("errors say what to do")
     func descriptions() {
         let errors: [ApplicationError] = [

@@ -300,25 +300,22 @@ struct ApplicationConformanceTests {
             application.onStart = { process in
                 let tree = try await process.spawnLinked(
                     Tree.self, .init(children: ["one", "two", "three"], log: log))
-                let leader = process.groupLeader
                 // Members that belong to no tree; one of them spawned by another.
                 let stray = try process.spawn(options: .trapping) { member in
                     let child = try member.spawn(options: .trapping) { child in
                         while true { _ = try await child.receive() }
                     }
-                    #expect(child.info?.groupLeader == leader)
                     sink.append(child.pid)
                     while true { _ = try await member.receive() }
                 }
                 sink.append(stray.pid)
                 return tree.pid
             }
-            application.onPrepareStop = { process in
-                #expect(sink.elements.allSatisfy { process.node.isAlive($0) })
+            @Sendable func noteStrays(_ process: ApplicationContext) {
+                log.append("strays \(sink.elements.count { process.node.isAlive($0) })")
             }
-            application.onStop = { process in
-                #expect(!sink.elements.contains { process.node.isAlive($0) })
-            }
+            application.onPrepareStop = { noteStrays($0) }
+            application.onStop = { noteStrays($0) }
             try await node.applications.load(application)
             try await node.applications.start("a")
             let snapshot = try #require(try await node.applications.snapshot("a"))
@@ -333,8 +330,8 @@ struct ApplicationConformanceTests {
             try await node.applications.stop("a")
             #expect(
                 log.elements == [
-                    "start a", "prepareStop a", "end three", "end two", "end one", "end tree",
-                    "stop a",
+                    "start a", "prepareStop a", "strays 2", "end three", "end two", "end one",
+                    "end tree", "stop a", "strays 0",
                 ])
             #expect(stranger.isWell && node.count == 2)
         }
