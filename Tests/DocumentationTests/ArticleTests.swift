@@ -13,7 +13,9 @@ struct ArticleTests {
         .appending(path: "Sources/Troupe/Troupe.docc")
 
     /// The articles whose code stands in a file of `Snippets` too, and so is compiled.
-    static let compiled = ["ProcessesAndMailboxes", "TasksAndAgents", "TopicsAndChannels"]
+    static let compiled = [
+        "Applications", "ProcessesAndMailboxes", "TasksAndAgents", "TopicsAndChannels",
+    ]
 
     private func withoutWhitespace(_ text: Substring) -> String {
         String(text.filter { !$0.isWhitespace })

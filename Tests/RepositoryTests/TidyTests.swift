@@ -79,6 +79,7 @@ struct TidyTests {
             "Process/Lifecycle", "Signals/ExitSignal", "Timers/TimerWheel", "Mailbox/MessageQueue",
             "Tasks/OutcomeSlot", "Tasks/StreamWindow", "Platform/SignalListeners",
             "Registry/EntryList", "Registry/KeyEntries", "Groups/GroupState", "PubSub/EventState",
+            "Application/ApplicationTable", "Application/ApplicationSpec",
         ] {
             let url = Self.root.appendingPathComponent("Sources/Troupe/\(name).swift")
             let text = try String(contentsOf: url, encoding: .utf8)

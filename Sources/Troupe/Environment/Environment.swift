@@ -60,4 +60,24 @@ public struct Environment: Sendable {
         copy.values.merge(other.values) { _, new in new }
         return copy
     }
+
+    /// What differs in `other`.
+    func changes(to other: Environment) -> ApplicationConfigurationChange {
+        var (changed, new, removed) = (Environment(), Environment(), Environment())
+        for (key, value) in other.values {
+            switch values[key] {
+            case nil: new.values[key] = value
+            case let old? where !areEqual(old, value): changed.values[key] = value
+            case _?: break
+            }
+        }
+        removed.values = values.filter { other.values[$0.key] == nil }
+        return ApplicationConfigurationChange(changed: changed, new: new, removed: removed)
+    }
+}
+
+/// Whether both are equal; false for what cannot be compared.
+private func areEqual(_ left: any Sendable, _ right: any Sendable) -> Bool {
+    func compare<T: Equatable>(_ left: T) -> Bool { (right as? T) == left }
+    return (left as? any Equatable).map { compare($0) } ?? false
 }

@@ -31,6 +31,10 @@ public enum Event: Sendable {
     case abandonedAtStop(Pid, behaviour: String)
     /// A supervisor has something to say of a child.
     case supervisor(SupervisorReport)
+    /// An application has started; with its master, the group leader of its processes.
+    case applicationStarted(String, master: Pid)
+    /// An application that ran has stopped or ended.
+    case applicationExited(ApplicationExit)
 
     /// The kind of the event.
     public var kind: EventKind {
@@ -44,6 +48,8 @@ public enum Event: Sendable {
         case .killedAtStop: .killedAtStop
         case .abandonedAtStop: .abandonedAtStop
         case .supervisor(let report): report.isProgress ? .progress : .supervisorReport
+        case .applicationStarted: .applicationStarted
+        case .applicationExited: .applicationExited
         }
     }
 }
@@ -72,19 +78,25 @@ public struct EventKind: OptionSet, Sendable, Hashable {
     public static let killedAtStop = EventKind(rawValue: 1 << 6)
     /// Processes that a stopping node has to leave behind.
     public static let abandonedAtStop = EventKind(rawValue: 1 << 7)
+    /// Applications that start.
+    public static let applicationStarted = EventKind(rawValue: 1 << 12)
+    /// Applications that stop or end.
+    public static let applicationExited = EventKind(rawValue: 1 << 13)
 
     /// Children that have failed, and supervisors that could not help it.
     public static let supervisorReport = EventKind(rawValue: 1 << 8)
     /// Children that were started.
     public static let progress = EventKind(rawValue: 1 << 9)
 
-    /// What tells of trouble: everything but starts and ends.
+    /// What tells of trouble: everything but starts, and ends of processes.
     public static let problems: EventKind = [
         .crashed, .messageDropped, .unhandledMessage, .undelivered, .killedAtStop, .abandonedAtStop,
-        .supervisorReport,
+        .supervisorReport, .applicationExited,
     ]
     /// Everything.
-    public static let all: EventKind = [.problems, .spawned, .exited, .progress]
+    public static let all: EventKind = [
+        .problems, .spawned, .exited, .progress, .applicationStarted,
+    ]
 }
 
 /// What is known of a crash.

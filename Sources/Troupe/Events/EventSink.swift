@@ -65,7 +65,7 @@ public struct StandardErrorEvents: EventSink {
     /// The report on an event, or nil when none is due.
     package static func text(for event: Event) -> String? {
         switch event {
-        case .spawned, .exited:
+        case .spawned, .exited, .applicationStarted:
             nil
         case .crashed(let report):
             crashText(report)
@@ -86,6 +86,11 @@ public struct StandardErrorEvents: EventSink {
                 + "the node stopped without it\n"
         case .supervisor(let report):
             report.isProgress ? nil : "=SUPERVISOR REPORT=== \(report)\n"
+        case .applicationExited(let exit):
+            exit.wasStopped
+                ? nil
+                : "=REPORT=== application \(exit.application) exited: \(exit.reason) "
+                    + "(\(exit.mode))\n"
         }
     }
 

@@ -219,7 +219,7 @@ extension Node {
         if let lifetime = options.lifetime { cell.begin(lifetime) }
         emit(.spawned) { .spawned(cell.pid, behaviour: cell.traits.typeName) }
         refill?.report(for: cell)
-        if isStopping { cell.orderShutdown() }
+        if refusesProcesses { cell.orderShutdown() }
         return ref
     }
 

@@ -6,8 +6,11 @@
 /// Where a node is in its life, and who waits for what.
 struct NodeState: Sendable {
     enum Phase: Sendable {
-        /// Can transition to: `stopping`.
+        /// Can transition to: `closing`.
         case running
+        /// Applications are stopped; their processes may still spawn others. Can transition to:
+        /// `stopping`.
+        case closing
         /// Processes are told to end, new ones are refused. Can transition to: `stopped`.
         case stopping
         /// Final.
@@ -17,6 +20,8 @@ struct NodeState: Sendable {
     var phase = Phase.running
     /// Open when the last process has ended; there is one while the node stops.
     var isEmpty: ReplyCell?
+    /// Open when the applications have stopped; there is one while they are being stopped.
+    var applicationsHaveStopped: ReplyCell?
     /// Nobody wants to wait for the grace periods any more.
     var isHurried = false
     /// Those who wait until the node has stopped.
@@ -33,8 +38,13 @@ struct NodeState: Sendable {
 }
 
 extension Node {
-    /// Stops the node: every process is told to end with `.shutdown`, which cannot be trapped, and
-    /// its `terminate` runs.
+    /// Stops the node: first its applications, in the reverse order in which they were started. Then
+    /// every process is told to end with `.shutdown`, which cannot be trapped, and its `terminate`
+    /// runs.
+    ///
+    /// An application that has not stopped within the grace period is not waited for any longer: its
+    /// processes, and those of the applications that were to be stopped after it, are ended with all
+    /// others.
     ///
     /// What has not ended within the grace period is killed and reported as an event. A process
     /// whose callback does not return even then cannot be stopped by anybody; it is reported and
@@ -45,14 +55,17 @@ extension Node {
     /// cancelled. Do not wait for it within a process of the node, which would be waiting for
     /// itself.
     ///
-    /// - Parameter grace: how long `terminate` may take, and once more how long a killed process
-    ///   may take to return from its callback.
+    /// - Parameter grace: how long the applications may take together, then how long `terminate` may
+    ///   take, and once more how long a killed process may take to return from its callback.
     /// - Source: OTP's `init:stop/0`, bounded.
     public func stop(grace: Duration = .seconds(5)) async {
-        guard let isEmpty = beginStop() else {
+        guard beginClosing() else {
             await waitUntilStopped(isCancellable: false)
             return
         }
+        await stopApplications()?.wait(
+            deadline: deadline(after: grace), timers: timers, isCancellable: false)
+        let isEmpty = beginStop()
         await isEmpty.wait(deadline: deadline(after: grace), timers: timers, isCancellable: false)
         if let isEmpty = killRemaining() {
             await isEmpty.wait(
@@ -64,12 +77,13 @@ extension Node {
     /// As ``stop(grace:)``, blocking the thread; for programs without `async`.
     @available(*, noasync, message: "use 'await stop()'")
     public func stopBlocking(grace: Duration = .seconds(5)) {
-        guard let isEmpty = beginStop() else {
+        guard beginClosing() else {
             let waiter = ReplyCell(callee: pid(id: 0))
             if addStopWaiter(waiter) { waiter.waitBlocking(deadline: .max) }
             return
         }
-        isEmpty.waitBlocking(deadline: deadline(after: grace))
+        stopApplications()?.waitBlocking(deadline: deadline(after: grace))
+        beginStop().waitBlocking(deadline: deadline(after: grace))
         killRemaining()?.waitBlocking(deadline: deadline(after: grace))
         endStop()
     }
@@ -85,6 +99,11 @@ extension Node {
 
     /// Whether the node has begun to stop.
     public var isStopping: Bool { state.withLock { $0.phase != .running } }
+
+    /// Whether processes are told to end, and new ones are refused.
+    var refusesProcesses: Bool {
+        state.withLock { $0.phase == .stopping || $0.phase == .stopped }
+    }
 
     var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
 
@@ -111,16 +130,30 @@ extension Node {
         await waiter.wait(deadline: .max, timers: timers, isCancellable: isCancellable)
     }
 
-    /// - Returns: what opens when the last process has ended; nil when the node stops already.
-    private func beginStop() -> ReplyCell? {
-        let isEmpty = ReplyCell(callee: pid(id: 0))
-        let isFirst = state.withLock { state in
+    /// - Returns: false when the node stops already.
+    private func beginClosing() -> Bool {
+        state.withLock { state in
             guard state.phase == .running else { return false }
-            state.phase = .stopping
-            state.isEmpty = isEmpty
+            state.phase = .closing
             return true
         }
-        guard isFirst else { return nil }
+    }
+
+    /// - Returns: what opens when the applications have stopped; nil when none was started.
+    private func stopApplications() -> ReplyCell? {
+        guard let haveStopped = beginApplicationShutdown() else { return nil }
+        state.withLock { $0.applicationsHaveStopped = haveStopped }
+        return haveStopped
+    }
+
+    /// - Returns: what opens when the last process has ended.
+    private func beginStop() -> ReplyCell {
+        let isEmpty = ReplyCell(callee: pid(id: 0))
+        state.withLock { state in
+            state.phase = .stopping
+            state.applicationsHaveStopped = nil
+            state.isEmpty = isEmpty
+        }
         // A process that is being spawned right now sees the phase and tells itself.
         for cell in table.all() { cell.orderShutdown() }
         if count == 0 { isEmpty.succeed() }
@@ -156,6 +189,7 @@ extension Node {
         }
         for timer in timers { _ = timer.cancel() }
         for event in eventTable.all { _ = event.unregister() }
+        applicationStore.clear()
         for waiter in waiters { waiter.succeed() }
     }
 

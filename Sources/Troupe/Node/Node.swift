@@ -31,6 +31,7 @@ public final class Node: Sendable {
     let names = NameRegistry()
     let aliases = AliasTable()
     let eventTable = KeyTable<EventSlot>()
+    let applicationStore = ApplicationStore()
     private let wantedEvents: EventKind
     private let nextReference = Atomic<UInt64>(1)
     private let processCount = Atomic(0)
@@ -122,7 +123,7 @@ public final class Node: Sendable {
             throw .tooManyProcesses(limit: options.processCountMax)
         }
         // Raised before the look: a node that stops sees either the process or that it is refused.
-        if state.withLock({ $0.phase != .running }) {
+        if refusesProcesses {
             processEnded()
             throw .nodeStopped(node: name)
         }

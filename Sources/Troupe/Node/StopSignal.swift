@@ -71,11 +71,12 @@ extension Node {
 
     /// Lets a stop, whether it has begun or will, wait hardly any longer.
     private func hurryStop() {
-        let isEmpty = state.withLock { state in
+        let (applications, isEmpty) = state.withLock { state in
             state.isHurried = true
-            return state.isEmpty
+            return (state.applicationsHaveStopped, state.isEmpty)
         }
-        // For whoever waits for it now it is as if the grace period were over.
+        // For whoever waits for them now it is as if the grace period were over.
+        applications?.fail(.cancelled)
         isEmpty?.succeed()
     }
 }
