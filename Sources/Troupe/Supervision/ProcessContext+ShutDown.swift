@@ -34,7 +34,7 @@ extension ProcessContext {
         _ target: Pid, by shutdown: Shutdown, killGrace: Duration
     ) -> PendingShutdown? {
         guard case .process(let process) = node.locate(target) else { return nil }
-        return PendingShutdown(of: process, by: cell, shutdown, killGrace)
+        return PendingShutdown(of: process, by: cell, shutdown, killGrace: killGrace)
     }
 }
 
@@ -49,7 +49,8 @@ struct PendingShutdown {
 
     /// - Returns: nil when the process has ended already.
     init?(
-        of process: ProcessCell, by owner: ProcessCell, _ shutdown: Shutdown, _ killGrace: Duration
+        of process: ProcessCell, by owner: ProcessCell, _ shutdown: Shutdown,
+        killGrace: Duration
     ) {
         self.process = process
         self.owner = owner

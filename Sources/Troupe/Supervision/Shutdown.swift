@@ -3,9 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// How a process is ended by whoever is responsible for it.
+/// How a process is ended by whoever is responsible for it: the supervisor of a child, or the owner
+/// of a task.
 ///
-/// - Source: the `shutdown` of OTP's child specifications.
+/// `.shutdown` ends a server that traps exits, too, if it was started linked and this is its parent;
+/// the body of a closure process that traps exits gets it as a message.
+///
+/// - Source: the `shutdown` of OTP's child specifications, and of Elixir's `Task.shutdown/2`.
 public enum Shutdown: Sendable, Hashable {
     /// With `.shutdown`; what has not ended after this time is killed. Negative counts as zero.
     case timeout(Duration)

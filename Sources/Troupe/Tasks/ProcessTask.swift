@@ -78,7 +78,7 @@ public struct ProcessTask<Value: Sendable>: Sendable {
     /// - Source: Elixir's `Task.shutdown/2`.
     @discardableResult
     public func shutdown(
-        _ manner: TaskShutdown = .timeout(.seconds(5))
+        _ manner: Shutdown = .timeout(.seconds(5))
     ) async throws(TaskError) -> Result<Value, ExitReason>? {
         try checkOwner()
         if outcome.isClaimed { return .failure(.noProcess) }
@@ -258,4 +258,18 @@ extension ProcessCell {
     static var callersMax: Int { 64 }
 
     var callers: [Pid] { core.withLock { $0.relations?.callers ?? [] } }
+}
+
+extension Shutdown {
+    /// What the owner is told of the outcome of a task that it has shut down.
+    ///
+    /// - Returns: nil when the task ended because of the shutdown.
+    func answer<Value>(_ outcome: Result<Value, ExitReason>) -> Result<Value, ExitReason>? {
+        switch (self, outcome) {
+        case (.timeout, .failure(.shutdown)), (.infinity, .failure(.shutdown)),
+            (.brutalKill, .failure(.killed)):
+            nil
+        case (_, .success), (_, .failure): outcome
+        }
+    }
 }

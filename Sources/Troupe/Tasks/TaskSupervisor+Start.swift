@@ -19,7 +19,7 @@ extension ProcessContext {
     /// - Source: Elixir's `Task.Supervisor.async_nolink/3`.
     public func async<Value: Sendable>(
         under supervisor: ServerRef<TaskSupervisor>, options: ProcessOptions = .default,
-        shutdown: TaskShutdown = .timeout(.seconds(5)), timeout: Duration = .seconds(5),
+        shutdown: Shutdown = .timeout(.seconds(5)), timeout: Duration = .seconds(5),
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) async throws(TaskError) -> ProcessTask<Value> {
         let reply = TypedReplyCell<Result<ProcessTask<Value>, TaskError>>(callee: supervisor.pid)
@@ -38,7 +38,7 @@ extension ProcessContext {
     /// - Source: Elixir's `Task.Supervisor.async_nolink/3` in a `GenServer`.
     public func requestTask<Value: Sendable>(
         under supervisor: ServerRef<TaskSupervisor>, options: ProcessOptions = .default,
-        shutdown: TaskShutdown = .timeout(.seconds(5)),
+        shutdown: Shutdown = .timeout(.seconds(5)),
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) -> RequestID {
         let reply = TypedReplyCell<Result<ProcessTask<Value>, TaskError>>(callee: supervisor.pid)
@@ -64,7 +64,7 @@ extension ServerRef where Server == TaskSupervisor {
     /// - Source: Elixir's `Task.Supervisor.start_child/3` with its default restart, `temporary`.
     @discardableResult
     public func startChild(
-        options: ProcessOptions = .default, shutdown: TaskShutdown = .timeout(.seconds(5)),
+        options: ProcessOptions = .default, shutdown: Shutdown = .timeout(.seconds(5)),
         timeout: Duration = .seconds(5),
         _ body: @escaping @Sendable (Process) async throws -> Void
     ) async throws(TaskError) -> Pid {
@@ -106,7 +106,7 @@ extension TaskSupervisor {
     ///   does.
     fileprivate static func start<Value: Sendable>(
         _ reply: TypedReplyCell<Result<ProcessTask<Value>, TaskError>>, for owner: ProcessCell?,
-        _ options: ProcessOptions, _ shutdown: TaskShutdown,
+        _ options: ProcessOptions, _ shutdown: Shutdown,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) -> Request {
         let start = TaskStart(

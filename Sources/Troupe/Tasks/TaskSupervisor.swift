@@ -40,7 +40,7 @@ public struct TaskSupervisor: AsyncGenServer {
 
     private struct Child {
         let process: ProcessCell
-        let shutdown: TaskShutdown
+        let shutdown: Shutdown
     }
 
     private let maxChildren: Int?
@@ -77,21 +77,15 @@ public struct TaskSupervisor: AsyncGenServer {
     }
 
     /// Ends all tasks, each in its manner, and waits until they have ended.
-    public mutating func terminate(reason: ExitReason, process: ServerProcess) async {
-        let begin = process.cell.scheduler.now
-        let ends = children.values.map { child in
-            (child: child, end: child.process.tell(child.shutdown.reason, from: process.pid))
+    public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
+        let pending = children.values.compactMap { child in
+            PendingShutdown(
+                of: child.process, by: process.cell, child.shutdown, killGrace: .seconds(1))
         }
-        for (child, end) in ends {
-            guard let end else { continue }
-            if case .timeout(let limit) = child.shutdown {
-                let deadline = begin.addingSaturated(limit.clampedNanoseconds)
-                await end.wait(deadline: deadline, timers: process.node.timers)
-                if child.process.hasEnded { continue }
-                guard let killed = child.process.tell(.kill, from: process.pid) else { continue }
-                await killed.wait(deadline: .max, timers: process.node.timers)
-            } else {
-                await end.wait(deadline: .max, timers: process.node.timers)
+        for shutdown in pending {
+            let info = shutdown.process.infoIfAlive
+            if try await shutdown.finish() == .stuck, let info {
+                process.report(info.stuck, child: nil, info.pid)
             }
         }
     }
@@ -99,23 +93,9 @@ public struct TaskSupervisor: AsyncGenServer {
 
 /// A task that a supervisor shall start.
 struct TaskStart: Sendable {
-    let shutdown: TaskShutdown
+    let shutdown: Shutdown
     /// Starts the task as a child of the process and answers whoever has asked.
     let start: @Sendable (ProcessCell) -> ProcessCell?
     /// Answers whoever has asked that there is no task.
     let refuse: @Sendable (TaskError) -> Void
-}
-
-extension ProcessCell {
-    fileprivate var hasEnded: Bool { core.withLock { $0.lifecycle.phase == .ended } }
-
-    /// Tells a task of a supervisor to end.
-    ///
-    /// - Returns: what is completed when it has ended; nil when it has already.
-    fileprivate func tell(_ reason: ExitReason, from pid: Pid) -> TypedReplyCell<ExitReason>? {
-        let end = TypedReplyCell<ExitReason>(callee: self.pid)
-        guard waitForExit(end) else { return nil }
-        receive(ExitSignal(kind: .explicit, reason: reason), from: pid)
-        return end
-    }
 }

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Conformance: shutdown of tasks", .timeLimit(.minutes(4)))
 struct TaskShutdownConformanceTests {
-    private static let manners: [TaskShutdown] = [.timeout(.seconds(30)), .brutalKill]
+    private static let manners: [Shutdown] = [.timeout(.seconds(30)), .brutalKill]
 
     @Test("TASK-12 shutdown of a running task gives nothing, and leaves nothing")
     func running() async throws {
@@ -28,7 +28,7 @@ struct TaskShutdownConformanceTests {
     }
 
     @Test("TASK-13 shutdown of a task that has returned gives the value", arguments: manners)
-    func replied(manner: TaskShutdown) async throws {
+    func replied(manner: Shutdown) async throws {
         try await withNode { node in
             let report = try await node.runOwner(trapsExits: true) { process in
                 let normal = try process.async { _ in 1 }
@@ -51,7 +51,7 @@ struct TaskShutdownConformanceTests {
     }
 
     @Test("TASK-14 shutdown of a task that died before gives the reason", arguments: manners)
-    func diedBefore(manner: TaskShutdown) async throws {
+    func diedBefore(manner: Shutdown) async throws {
         try await withNode { node in
             for (isLinked, trapsExits) in [(true, true), (false, false)] {
                 let report = try await node.runOwner(trapsExits: trapsExits) { process in
@@ -118,7 +118,7 @@ struct TaskShutdownConformanceTests {
     }
 
     @Test("TASK-17 the outcome of a task is taken once; then it is noproc", arguments: manners)
-    func consumed(manner: TaskShutdown) async throws {
+    func consumed(manner: Shutdown) async throws {
         try await withNode { node in
             let report = try await node.runOwner { process in
                 let awaited = try process.async { _ in 17 }

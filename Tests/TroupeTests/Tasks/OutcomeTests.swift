@@ -49,12 +49,12 @@ struct OutcomeSlotTests {
         for reason in ExitReason.examples {
             let outcome = Result<Int, ExitReason>.failure(reason)
             for timeout in [Duration.zero, .seconds(5)] {
-                let answer = TaskShutdown.timeout(timeout).answer(outcome)
+                let answer = Shutdown.timeout(timeout).answer(outcome)
                 #expect(answer == (reason == .shutdown ? nil : outcome))
             }
-            #expect(TaskShutdown.brutalKill.answer(outcome) == (reason == .killed ? nil : outcome))
+            #expect(Shutdown.brutalKill.answer(outcome) == (reason == .killed ? nil : outcome))
         }
-        for manner in [TaskShutdown.timeout(.zero), .brutalKill] {
+        for manner in [Shutdown.timeout(.zero), .brutalKill] {
             #expect(manner.answer(Result<Int, ExitReason>.success(1)) == .success(1))
         }
     }

@@ -333,7 +333,7 @@ struct TaskTests {
                             return round
                         }
                         for _ in 0..<(round % 7) { await Task.yield() }
-                        let manner: TaskShutdown =
+                        let manner: Shutdown =
                             round % 2 == 0 ? .brutalKill : .timeout(.seconds(30))
                         switch try await task.shutdown(manner) {
                         case .success(let value): outcomes.insert(value == round ? 1 : -1)
