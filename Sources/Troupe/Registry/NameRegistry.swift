@@ -68,8 +68,11 @@ final class NameRegistry: Sendable {
     }
 
     static func isValid(_ name: String) -> Bool {
-        // Counts no further than it must: a name may come from outside and have 10 MB.
-        !name.isEmpty && name.unicodeScalars.prefix(256).count <= 255
+        // Most names are short, and a scalar has 1 to 4 bytes. Counts no further than it must: a name
+        // may come from outside and have 10 MB.
+        let byteCount = name.utf8.count
+        if byteCount <= 255 { return byteCount > 0 }
+        return name.unicodeScalars.prefix(256).count <= 255
     }
 
     func insert(_ name: String, for cell: ProcessCell) throws(RegistryError) {
