@@ -28,8 +28,6 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     /// What the supervisor is asked for; made by the operations on its ``ServerRef``.
     public struct Request: Sendable {
         enum Kind: Sendable {
-            /// A child has to be started again.
-            case attempt
             case start(ChildSpec, ReplyTo<Result<StartedChild?, SupervisorError>>)
             case terminate(String, ReplyTo<Result<Void, SupervisorError>>)
             case restart(String, ReplyTo<Result<StartedChild?, SupervisorError>>)
@@ -72,10 +70,8 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
 
     /// Does what it is asked for.
     public mutating func handleCast(_ message: Request, process: ServerProcess) async throws {
-        if case .attempt = message.kind { alarm.rang() }
         try await attempt(process)
         switch message.kind {
-        case .attempt: break
         case .start(let spec, let replyTo):
             replyTo.reply(try await start(spec, process))
         case .terminate(let id, let replyTo):
@@ -99,14 +95,14 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async throws {
+        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
+        try await attempt(process)
         switch message {
         case let exit as MessageExit:
             let action = state.exited(
                 exit.from, exit.reason, at: process.node.clock.now, random: .random(in: 0...1))
             try await carryOut(action, exit, process)
-        case is RestartAlarm.Ring:
-            alarm.rang()
-            try await attempt(process)
+        case is RestartAlarm.Ring: break
         case is StuckWatch.Look:
             reportStuck(process)
         default: process.reportUnhandled(message)
@@ -285,10 +281,13 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     // MARK: - Reporting
 
     private mutating func reportStuck(_ process: ServerProcess) {
-        for id in state.order {
-            guard let pid = state[id]?.pid, let info = process.node.info(pid) else { continue }
-            guard watch?.isStuck(info) == true else { continue }
-            report(info.stuck, id, pid, process)
+        let infos = state.order.compactMap { id in
+            state[id]?.pid.flatMap { process.node.info($0) }.map { (id: id, info: $0) }
+        }
+        guard let stuck = watch?.look(at: infos.map(\.info)), !stuck.isEmpty else { return }
+        for (id, info) in infos {
+            guard let duration = stuck[info.pid] else { continue }
+            report(info.stuck(for: duration), id, info.pid, process)
         }
     }
 
@@ -366,11 +365,15 @@ extension ShutdownOutcome {
         of spec: ChildSpec, _ info: ProcessSnapshot?
     ) -> SupervisorReport.Occurrence? {
         switch self {
-        case .stuck: info?.stuck ?? .stuck(duration: .zero, behaviour: "", message: nil)
+        case .stuck:
+            info.map { $0.stuck(for: $0.activityAge) }
+                ?? .stuck(duration: .zero, behaviour: "", message: nil)
         case .ended(let reason):
             switch (spec.shutdown, reason) {
-            case (.brutalKill, .killed), (_, .shutdown), (_, .shutdownWith), (_, .noProcess): nil
-            case (_, .normal) where spec.restart != .permanent: nil
+            case (.brutalKill, .killed), (_, .shutdown), (_, .noProcess): nil
+            // Of a permanent child nothing but `shutdown` is expected, as in OTP.
+            case (_, .normal), (_, .shutdownWith):
+                spec.restart == .permanent ? .shutdownFailed(reason) : nil
             default: .shutdownFailed(reason)
             }
         }
@@ -378,9 +381,9 @@ extension ShutdownOutcome {
 }
 
 extension ProcessSnapshot {
-    fileprivate var stuck: SupervisorReport.Occurrence {
+    fileprivate func stuck(for duration: Duration) -> SupervisorReport.Occurrence {
         var message: MessageKind?
         if case .handling(let kind) = activity { message = kind }
-        return .stuck(duration: activityAge, behaviour: behaviour, message: message)
+        return .stuck(duration: duration, behaviour: behaviour, message: message)
     }
 }
