@@ -22,7 +22,7 @@ struct SupervisorConformanceTests {
                 return try await process.receiveExit()?.reason
             }
             #expect(reason == .shutdown && left == [])
-            #expect(node.count == 0)
+            #expect(node.processes == [])
         }
     }
 

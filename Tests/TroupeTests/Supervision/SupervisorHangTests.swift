@@ -147,7 +147,7 @@ struct SupervisorHangTests {
                 return try await process.receiveExit()?.reason
             }
             #expect(reason == .shutdown && left == [])
-            #expect(log.elements.filter { $0.hasPrefix("-") }.count == 3 && node.count == 0)
+            #expect(log.elements.filter { $0.hasPrefix("-") }.count == 3 && node.processes == [])
         }
     }
 
