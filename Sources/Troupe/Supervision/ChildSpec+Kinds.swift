@@ -127,8 +127,9 @@ extension ChildSpec {
             recovery: recovery, type: type, behaviour: "function", options: nil
         ) { starter in
             let child = try await function(starter)
-            // It does nothing to a child that is linked. One that has ended before it could be
-            // linked is seen all the same.
+            // A child that is linked tells its own reason, however soon it ends. One that is not is
+            // linked now; if it has ended before, that is seen all the same.
+            if starter.cell.isLinked(to: child.pid) { return child }
             do {
                 try starter.link(to: child.pid)
             } catch {
@@ -190,6 +191,13 @@ extension ChildSpec {
                 Supervisor.self, spec, options: starter.options(options))
             return StartedChild(child.pid)
         }
+    }
+}
+
+extension ProcessCell {
+    /// Whether there is a link, or an exit signal of it on its way.
+    fileprivate func isLinked(to other: Pid) -> Bool {
+        core.withLock { $0.relations?.links[other] != nil }
     }
 }
 

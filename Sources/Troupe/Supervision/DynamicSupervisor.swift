@@ -72,6 +72,8 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async throws {
+        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
+        try await attempt(process)
         switch message {
         case let exit as MessageExit:
             let child = state.number(of: exit.from).flatMap { state[$0] }
@@ -81,13 +83,12 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
                 process.report(.terminated(exit.reason), child: nil, exit.from)
             }
             try await carryOut(action, exit.from, process)
-        case is RestartAlarm.Ring:
-            alarm.rang()
-            try await attempt(process)
+        case is RestartAlarm.Ring: break
         case is StuckWatch.Look:
-            for (_, child, isRunning) in state.all where isRunning {
-                watch?.report(child.pid, child: nil, process)
+            let running = state.all.lazy.filter(\.isRunning).map {
+                (id: String?.none, pid: $0.child.pid)
             }
+            watch?.report(running, process)
         default: process.reportUnhandled(message)
         }
         alarm.set(for: state.nextDue, process)

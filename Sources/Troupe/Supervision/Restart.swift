@@ -66,16 +66,24 @@ public struct RestartBackoff: Sendable, Hashable {
     ///   - failures: 0 for the first.
     ///   - random: 0 to 1.
     func delay(after failures: Int, random: Double) -> Duration {
-        var delay = initial
-        for _ in 0..<failures {
-            // Neither can it go on for ever nor can the product overflow.
-            if factor <= 1 || maximum / delay <= factor {
-                delay = factor <= 1 ? initial : maximum
-                break
-            }
-            delay = delay * factor
-        }
+        // Longer ones cannot be multiplied.
+        let longest = min(maximum, .seconds(Int64.max))
+        let first = min(initial, longest)
+        // The product does not overflow: it is used only if it is shorter than the longest.
+        let growth = power(of: max(factor, 1), failures)
+        let delay = longest / first <= growth ? longest : first * growth
         return delay * (1 - jitter * random)
+    }
+
+    /// In as many steps as the exponent has bits, so that the cost does not grow with the failures.
+    private func power(of base: Double, _ exponent: Int) -> Double {
+        var (square, left, result) = (base, exponent, 1.0)
+        while left > 0 {
+            if !left.isMultiple(of: 2) { result *= square }
+            square *= square
+            left /= 2
+        }
+        return result
     }
 }
 

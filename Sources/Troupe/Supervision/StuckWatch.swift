@@ -4,14 +4,23 @@
 //===----------------------------------------------------------------------===//
 
 /// Finds processes that do not come back from a message, from what can be seen of them outside.
+///
+/// How long a process has been busy tells of all the messages that it has taken without a pause, so
+/// what counts is for how long it has not taken another.
 struct StuckWatch: Sendable {
     /// Asks the supervisor to look at its children.
     struct Look: Sendable {}
 
-    let limit: Duration
-    /// Whom it has found, with the number of messages that they had taken then: each is reported
-    /// once for each message.
-    private var found: [Pid: UInt64] = [:]
+    /// A process that is busy, as it was first seen since it took its last message.
+    private struct Busy: Sendable {
+        let messagesHandled: UInt64
+        /// The process's uptime then.
+        let since: Duration
+        var isReported = false
+    }
+
+    private let limit: Duration
+    private var busy: [Pid: Busy] = [:]
 
     init(limit: Duration) {
         self.limit = limit
@@ -29,22 +38,56 @@ struct StuckWatch: Sendable {
         return StuckWatch(limit: limit)
     }
 
-    /// Looks at a child, and reports it if it is stuck.
-    mutating func report(_ pid: Pid, child: String?, _ process: some ProcessContext) {
-        guard let info = process.node.info(pid), isStuck(info) else { return }
-        process.report(info.stuck, child: child, pid)
+    /// Looks at the children that run, and reports those that are stuck.
+    mutating func report(
+        _ children: some Sequence<(id: String?, pid: Pid)>, _ process: some ProcessContext
+    ) {
+        let infos = children.compactMap { child in
+            process.node.info(child.pid).map { (id: child.id, info: $0) }
+        }
+        let stuck = look(at: infos.map(\.info))
+        for (id, info) in infos {
+            guard let duration = stuck[info.pid] else { continue }
+            process.report(info.stuck(for: duration), child: id, info.pid)
+        }
     }
 
-    /// Whether the process is stuck, and that is news.
-    mutating func isStuck(_ info: ProcessSnapshot) -> Bool {
-        switch info.activity {
-        case .handling, .terminating:
-            guard info.activityAge >= limit else { break }
-            return found.updateValue(info.messagesHandled, forKey: info.pid) != info.messagesHandled
-        // The body of a closure process may run for as long as it likes.
-        case .starting, .waiting, .runnable, .running: break
+    /// How many processes it remembers.
+    var count: Int { busy.count }
+
+    /// Looks at the processes that there are; all others are forgotten.
+    ///
+    /// - Returns: those that are stuck, if that is news, and for how long at least.
+    mutating func look(at processes: [ProcessSnapshot]) -> [Pid: Duration] {
+        var (seen, stuck): ([Pid: Busy], [Pid: Duration]) = ([:], [:])
+        for process in processes where process.activity.isStuckIfLong {
+            var now = Busy(
+                messagesHandled: process.messagesHandled,
+                since: process.uptime - min(process.activityAge, process.uptime))
+            if let before = busy[process.pid] {
+                // It has taken another message since the last look, or not.
+                now =
+                    before.messagesHandled == now.messagesHandled
+                    ? before : Busy(messagesHandled: now.messagesHandled, since: process.uptime)
+                let duration = min(process.uptime - now.since, process.activityAge)
+                if !now.isReported, duration >= limit {
+                    now.isReported = true
+                    stuck[process.pid] = duration
+                }
+            }
+            seen[process.pid] = now
         }
-        found[info.pid] = nil
-        return false
+        busy = seen
+        return stuck
+    }
+}
+
+extension ProcessActivity {
+    /// Whether it should not last. The body of a closure process may run for as long as it likes.
+    fileprivate var isStuckIfLong: Bool {
+        switch self {
+        case .handling, .terminating: true
+        case .starting, .waiting, .runnable, .running: false
+        }
     }
 }

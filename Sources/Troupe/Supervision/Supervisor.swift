@@ -28,8 +28,6 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     /// What the supervisor is asked for; made by the operations on its ``ServerRef``.
     public struct Request: Sendable {
         enum Kind: Sendable {
-            /// A child has to be started again.
-            case attempt
             case start(ChildSpec, ReplyTo<Result<StartedChild?, SupervisorError>>)
             case terminate(String, ReplyTo<Result<Void, SupervisorError>>)
             case restart(String, ReplyTo<Result<StartedChild?, SupervisorError>>)
@@ -69,10 +67,8 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
 
     /// Does what it is asked for.
     public mutating func handleCast(_ message: Request, process: ServerProcess) async throws {
-        if case .attempt = message.kind { alarm.rang() }
         try await attempt(process)
         switch message.kind {
-        case .attempt: break
         case .start(let spec, let replyTo):
             replyTo.reply(try await start(spec, process))
         case .terminate(let id, let replyTo):
@@ -96,18 +92,19 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async throws {
+        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
+        try await attempt(process)
         switch message {
         case let exit as MessageExit:
             let action = state.exited(
                 exit.from, exit.reason, at: process.node.clock.now, random: .random(in: 0...1))
             try await carryOut(action, exit, process)
-        case is RestartAlarm.Ring:
-            alarm.rang()
-            try await attempt(process)
+        case is RestartAlarm.Ring: break
         case is StuckWatch.Look:
-            for id in state.order {
-                if let pid = state[id]?.pid { watch?.report(pid, child: id, process) }
+            let running = state.order.compactMap { id in
+                state[id]?.pid.map { (id: String?.some(id), pid: $0) }
             }
+            watch?.report(running, process)
         default: process.reportUnhandled(message)
         }
         alarm.set(for: state.nextDue, process)
@@ -357,11 +354,15 @@ extension ShutdownOutcome {
         _ shutdown: Shutdown, _ restart: Restart, _ info: ProcessSnapshot?
     ) -> SupervisorReport.Occurrence? {
         switch self {
-        case .stuck: info?.stuck ?? .stuck(duration: .zero, behaviour: "", message: nil)
+        case .stuck:
+            info.map { $0.stuck(for: $0.activityAge) }
+                ?? .stuck(duration: .zero, behaviour: "", message: nil)
         case .ended(let reason):
             switch (shutdown, reason) {
-            case (.brutalKill, .killed), (_, .shutdown), (_, .shutdownWith), (_, .noProcess): nil
-            case (_, .normal) where restart != .permanent: nil
+            case (.brutalKill, .killed), (_, .shutdown), (_, .noProcess): nil
+            // Of a permanent child nothing but `shutdown` is expected, as in OTP.
+            case (_, .normal), (_, .shutdownWith):
+                restart == .permanent ? .shutdownFailed(reason) : nil
             default: .shutdownFailed(reason)
             }
         }
@@ -370,9 +371,9 @@ extension ShutdownOutcome {
 
 extension ProcessSnapshot {
     /// What is reported of it when it does not come back from a message.
-    var stuck: SupervisorReport.Occurrence {
+    func stuck(for duration: Duration) -> SupervisorReport.Occurrence {
         var message: MessageKind?
         if case .handling(let kind) = activity { message = kind }
-        return .stuck(duration: activityAge, behaviour: behaviour, message: message)
+        return .stuck(duration: duration, behaviour: behaviour, message: message)
     }
 }

@@ -159,6 +159,9 @@ struct SupervisorState {
         var oldPid: Pid?
         if id == plan.failed, case .restarting(let restarting) = children[id]?.phase {
             oldPid = restarting.oldPid
+        } else if case .restarting = children[plan.failed]?.phase {
+            // The attempts go on with this one; that one is started with it.
+            setPhase(plan.failed, .stopped)
         }
         let due = now.advanced(by: delay(of: id, at: now, random: random))
         setPhase(id, .restarting(Restarting(oldPid: oldPid, due: due, isCounted: false)))
@@ -243,7 +246,8 @@ struct SupervisorState {
         }
         plan.ending = others.reversed().filter { children[$0]?.phase != .stopped }
         let group = strategy == .oneForAll ? order : [id] + others
-        plan.starting = group.filter { children[$0]?.spec.restart != .temporary }
+        // What has failed is started even if it was made temporary since.
+        plan.starting = group.filter { $0 == id || children[$0]?.spec.restart != .temporary }
         return plan
     }
 

@@ -85,7 +85,7 @@ public struct TaskSupervisor: AsyncGenServer {
         for shutdown in pending {
             let info = shutdown.process.infoIfAlive
             if try await shutdown.finish() == .stuck, let info {
-                process.report(info.stuck, child: nil, info.pid)
+                process.report(info.stuck(for: info.activityAge), child: nil, info.pid)
             }
         }
     }
