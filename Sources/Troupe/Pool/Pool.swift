@@ -199,7 +199,7 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
         for pid in state.idleTooLong(spec.idleTimeout, at: process.node.clock.now) {
             state.ended(pid)
             workers[pid] = nil
-            _ = try await process.shutDown(pid, by: spec.shutdown)
+            try await process.end(pid, by: spec.shutdown)
         }
     }
 
@@ -211,15 +211,8 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     }
 
     private mutating func endAll(_ process: ServerProcess) async throws {
-        let pending = workers.keys.compactMap {
-            process.beginShutDown($0, by: spec.shutdown, killGrace: .seconds(1))
-        }
-        for shutdown in pending {
-            let pid = shutdown.process.pid
-            let info = process.node.info(pid)
-            let failure = try await shutdown.finish().failure(spec.shutdown, .permanent, info)
-            if let failure { process.report(failure, child: nil, pid) }
-        }
+        let endings = workers.keys.compactMap { process.beginEnding($0, by: spec.shutdown) }
+        for ending in endings { try await ending.finish(process) }
     }
 }
 

@@ -96,14 +96,13 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
 
     /// Ends the children, all at the same time.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        let pending = state.all.compactMap { _, child, isRunning in
+        let endings = state.all.compactMap { _, child, isRunning in
             isRunning
-                ? process.beginShutDown(child.pid, by: child.shutdown, killGrace: spec.killGrace)
-                    .map { (child, $0) } : nil
+                ? process.beginEnding(
+                    child.pid, by: child.shutdown, restart: child.restart,
+                    killGrace: spec.killGrace) : nil
         }
-        for (child, shutdown) in pending {
-            report(try await shutdown.finish(), of: child, process)
-        }
+        for ending in endings { try await ending.finish(process) }
     }
 
     // MARK: - How it is done
@@ -184,21 +183,11 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
             return process.node.isAlive(pid) ? .failure(.processNotFound(pid)) : .success(())
         }
         if state.isRunning(number) {
-            let outcome = try await process.shutDown(
-                pid, by: child.shutdown, killGrace: spec.killGrace)
-            report(outcome, of: child, process)
+            try await process.end(
+                pid, by: child.shutdown, restart: child.restart, killGrace: spec.killGrace)
         }
         state.forget(number)
         return .success(())
-    }
-
-    private func report(
-        _ outcome: ShutdownOutcome, of child: DynamicSupervisorState.Child,
-        _ process: ServerProcess
-    ) {
-        let failure = outcome.failure(
-            child.shutdown, child.restart, process.node.info(child.pid))
-        if let failure { process.report(failure, child: nil, child.pid) }
     }
 
     private var count: ChildCount {

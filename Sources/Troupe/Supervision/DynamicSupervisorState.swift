@@ -129,10 +129,12 @@ struct DynamicSupervisorState {
     }
 
     /// An attempt to start a child again has failed.
-    mutating func restartFailed(_ number: UInt64, at now: NodeClock.Instant, random: Double) {
+    mutating func restartFailed(
+        _ number: UInt64, at now: NodeClock.Instant, random: @autoclosure () -> Double
+    ) {
         guard
             let delay = children[number]?.again?.history.delayAfterFailure(
-                uptime: nil, random: random)
+                uptime: nil, random: random())
         else { return }
         waiting[number] = Wait(due: now.advanced(by: delay), isCounted: false)
     }
@@ -141,7 +143,8 @@ struct DynamicSupervisorState {
     ///
     /// - Parameter random: 0 to 1, for the jitter of a back-off.
     mutating func exited(
-        _ pid: Pid, _ reason: ExitReason, at now: NodeClock.Instant, random: Double
+        _ pid: Pid, _ reason: ExitReason, at now: NodeClock.Instant,
+        random: @autoclosure () -> Double
     ) -> ExitAction {
         guard let number = numbers[pid], let child = children[number], isRunning(number) else {
             return .ignore
@@ -158,7 +161,7 @@ struct DynamicSupervisorState {
         }
         let uptime = again.startedAt.duration(to: now)
         let delay =
-            children[number]?.again?.history.delayAfterFailure(uptime: uptime, random: random)
+            children[number]?.again?.history.delayAfterFailure(uptime: uptime, random: random())
             ?? .zero
         if let refusal = countRestart(of: number, at: now) { return refusal }
         waiting[number] = Wait(due: now.advanced(by: delay), isCounted: true)

@@ -24,7 +24,7 @@ extension ProcessContext {
         guard let pending = beginShutDown(target, by: shutdown, killGrace: grace) else {
             return .ended(.noProcess)
         }
-        return try await pending.finish()
+        return try await pending.finish().outcome
     }
 
     /// Sends the signal that ends a process.
@@ -63,25 +63,28 @@ struct PendingShutdown {
     }
 
     /// Waits for the end, and enforces it when the time is over.
-    func finish() async throws(ExitReason) -> ShutdownOutcome {
+    ///
+    /// - Returns: how it ended, and what was seen of a process that is stuck.
+    func finish() async throws(ExitReason) -> (outcome: ShutdownOutcome, seen: ProcessSnapshot?) {
         switch shutdown {
         case .infinity:
-            if let reason = try await wait(end, until: .max) { return .ended(reason) }
+            if let reason = try await wait(end, until: .max) { return (.ended(reason), nil) }
         case .timeout(let limit):
             let deadline = begin.addingSaturated(limit.clampedNanoseconds)
-            if let reason = try await wait(end, until: deadline) { return .ended(reason) }
+            if let reason = try await wait(end, until: deadline) { return (.ended(reason), nil) }
             process.receive(ExitSignal(kind: .explicit, reason: .kill), from: owner.pid)
         case .brutalKill: break
         }
         let killed = TypedReplyCell<ExitReason>(callee: process.pid)
         // As a fresh one: the first has seen its deadline.
         guard process.waitForExit(killed) else {
-            return .ended(process.finalReason)
+            return (.ended(process.finalReason), nil)
         }
         let deadline = owner.scheduler.now.addingSaturated(killGrace.clampedNanoseconds)
-        if let reason = try await wait(killed, until: deadline) { return .ended(reason) }
+        if let reason = try await wait(killed, until: deadline) { return (.ended(reason), nil) }
+        let seen = process.infoIfAlive
         process.abandon()
-        return .stuck
+        return (.stuck, seen)
     }
 
     /// - Returns: nil when the deadline came first.

@@ -21,11 +21,13 @@ struct RestartHistory: Sendable {
     ///   - uptime: how long it had run; nil when it did not even start.
     ///   - random: 0 to 1.
     /// - Returns: how long to wait before the next attempt.
-    mutating func delayAfterFailure(uptime: Duration?, random: Double) -> Duration {
+    mutating func delayAfterFailure(uptime: Duration?, random: @autoclosure () -> Double)
+        -> Duration
+    {
         guard let backoff else { return .zero }
         if let uptime, uptime >= backoff.resetAfter { failures = 0 }
         defer { failures += 1 }
-        return backoff.delay(after: failures, random: random)
+        return backoff.delay(after: failures, random: random())
     }
 
     /// Takes note of a restart, if the child has a budget of its own.

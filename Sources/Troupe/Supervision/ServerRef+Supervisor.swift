@@ -106,7 +106,7 @@ extension ServerRef where Server == Supervisor {
 
     private func request<Value: Sendable>(
         _ timeout: Duration,
-        _ make: (ReplyTo<Result<Value, SupervisorError>>) -> Supervisor.Request.Kind
+        _ make: (ReplyTo<Result<Value, SupervisorError>>) -> SupervisorRequest
     ) async throws(SupervisorError) -> Value {
         let answer: Result<Value, SupervisorError>
         do throws(CallError) {

@@ -27,353 +27,36 @@
 public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
     /// What the supervisor is asked for; made by the operations on its ``ServerRef``.
     public struct Request: Sendable {
-        enum Kind: Sendable {
-            case start(ChildSpec, ReplyTo<Result<StartedChild?, SupervisorError>>)
-            case terminate(String, ReplyTo<Result<Void, SupervisorError>>)
-            case restart(String, ReplyTo<Result<StartedChild?, SupervisorError>>)
-            case delete(String, ReplyTo<Result<Void, SupervisorError>>)
-            case find(String, ReplyTo<Result<(ChildSpec, ChildInfo), SupervisorError>>)
-            case children(ReplyTo<[ChildInfo]>)
-            case change(SupervisorSpec, ReplyTo<Result<Void, SupervisorError>>)
-        }
-
-        let kind: Kind
+        let kind: SupervisorRequest
     }
 
-    private var state: SupervisorState
-    private let killGrace: Duration
-    private var watch: StuckWatch?
-    private var alarm = RestartAlarm()
-
-    // MARK: - Callbacks
+    private var driver: SupervisorDriver
 
     /// Checks the specification, then starts the children.
     ///
     /// - Throws: ``SpecInvalid``; or `.shutdown(ChildStartFailure)` for the first child that does
     ///   not start, and then those before it have been ended again.
     public init(_ spec: SupervisorSpec, process: ServerProcess) async throws {
-        try spec.check()
-        process.setTrapsExits(true)
-        state = SupervisorState(spec)
-        killGrace = spec.killGrace
-        watch = try StuckWatch.start(spec.stuckAfter, process)
-        for child in spec.children {
-            if let failure = try await startFirst(child.id, process) {
-                try await endAll(process)
-                throw ExitReason.shutdown(failure)
-            }
-        }
+        driver = try await SupervisorDriver(spec, process)
     }
 
     /// Does what it is asked for.
     public mutating func handleCast(_ message: Request, process: ServerProcess) async throws {
-        try await attempt(process)
-        switch message.kind {
-        case .start(let spec, let replyTo):
-            replyTo.reply(try await start(spec, process))
-        case .terminate(let id, let replyTo):
-            replyTo.reply(try await terminate(id, process))
-        case .restart(let id, let replyTo):
-            replyTo.reply(try await restart(id, process))
-        case .delete(let id, let replyTo):
-            replyTo.reply(delete(id))
-        case .find(let id, let replyTo):
-            replyTo.reply(
-                state[id].map { .success(($0.spec, $0.info)) } ?? .failure(.notFound(id)))
-        case .children(let replyTo):
-            replyTo.reply(state.order.reversed().compactMap { state[$0]?.info })
-        case .change(let spec, let replyTo):
-            replyTo.reply(change(to: spec))
-        }
-        alarm.set(for: state.nextDue, process)
+        try await driver.handle(message.kind, process)
     }
 
     /// Takes note of children that have ended.
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async throws {
-        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
-        try await attempt(process)
-        switch message {
-        case let exit as MessageExit:
-            let action = state.exited(
-                exit.from, exit.reason, at: process.node.clock.now, random: .random(in: 0...1))
-            try await carryOut(action, exit, process)
-        case is RestartAlarm.Ring: break
-        case is StuckWatch.Look:
-            let running = state.order.compactMap { id in
-                state[id]?.pid.map { (id: String?.some(id), pid: $0) }
-            }
-            watch?.report(running, process)
-        default: process.reportUnhandled(message)
-        }
-        alarm.set(for: state.nextDue, process)
+        if try await !driver.handle(message, process) { process.reportUnhandled(message) }
     }
 
     /// Ends the children, the newest first.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        try await endAll(process)
-    }
-
-    // MARK: - Restarting
-
-    private mutating func carryOut(
-        _ action: SupervisorState.ExitAction, _ exit: MessageExit?, _ process: ServerProcess
-    ) async throws {
-        if let exit, let id = action.child, action.isFailure(exit.reason) {
-            report(.terminated(exit.reason), id, exit.from, process)
-        }
-        switch action {
-        case .ignore, .leave: break
-        case .restart(let plan): try await carryOut(plan, process)
-        case .giveUpChild(let id): report(.childGivenUp, id, exit?.from, process)
-        case .giveUp(let id):
-            report(.givenUp, id, exit?.from, process)
-            throw ExitReason.shutdown
-        case .shutDown: throw ExitReason.shutdown
-        }
-    }
-
-    private mutating func carryOut(
-        _ plan: SupervisorState.RestartPlan, _ process: ServerProcess
-    ) async throws {
-        for id in plan.ending { try await end(id, process) }
-        for id in plan.starting {
-            if let failure = try await start(id, isRestart: true, process) {
-                report(.startFailed(failure), id, nil, process)
-                state.restartFailed(
-                    id, of: plan, at: process.node.clock.now, random: .random(in: 0...1))
-                return
-            }
-        }
-    }
-
-    /// Makes the next attempt to start a child again, if it is time.
-    ///
-    /// One for each message, so that who asks for something meanwhile gets an answer.
-    private mutating func attempt(_ process: ServerProcess) async throws {
-        if state.restartingCount == 0 { return }
-        if let action = state.dueAttempt(at: process.node.clock.now) {
-            try await carryOut(action, nil, process)
-        }
-    }
-
-    // MARK: - Starting and ending
-
-    /// - Returns: why the child was not started; nil when it was, or there was nothing to start.
-    private mutating func start(
-        _ id: String, isRestart: Bool, _ process: ServerProcess
-    ) async throws -> ChildStartFailure? {
-        switch try await startProcess(id, isRestart: isRestart, process) {
-        case .success: return nil
-        case .failure(let failure): return failure
-        }
-    }
-
-    private mutating func startFirst(
-        _ id: String, _ process: ServerProcess
-    ) async throws -> ChildStartFailure? {
-        let failure = try await start(id, isRestart: false, process)
-        if let failure { report(.startFailed(failure), id, nil, process) }
-        return failure
-    }
-
-    private mutating func startProcess(
-        _ id: String, isRestart: Bool, _ process: ServerProcess
-    ) async throws -> Result<StartedChild?, ChildStartFailure> {
-        guard let child = state[id] else { return .success(nil) }
-        do {
-            let starter = ChildStarter(process, leftovers: child.leftovers)
-            let started = try await child.spec.start(starter)
-            state.started(id, started.pid, at: process.node.clock.now)
-            report(isRestart ? .restarted : .started, id, started.pid, process)
-            return .success(started)
-        } catch let error where error.isIgnoredStart {
-            state.startIgnored(id)
-            return .success(nil)
-        } catch {
-            // The start was cut short because the supervisor is to end: that is no failure of the
-            // child.
-            if Task.isCancelled { throw CancellationError() }
-            return .failure(ChildStartFailure(id: id, error: error))
-        }
-    }
-
-    /// Ends a child and waits until it has ended.
-    private mutating func end(_ id: String, _ process: ServerProcess) async throws {
-        guard let child = state[id] else { return }
-        if let pid = child.pid {
-            let info = process.node.info(pid)
-            let outcome = try await process.shutDown(
-                pid, by: child.spec.shutdown, killGrace: killGrace)
-            if let failure = outcome.failure(child.spec.shutdown, child.spec.restart, info) {
-                report(failure, id, pid, process)
-            }
-        }
-        state.ended(id)
-    }
-
-    private mutating func endAll(_ process: ServerProcess) async throws {
-        for id in state.endOrder { try await end(id, process) }
-    }
-
-    // MARK: - What it is asked for
-
-    private mutating func start(
-        _ spec: ChildSpec, _ process: ServerProcess
-    ) async throws -> Result<StartedChild?, SupervisorError> {
-        let mistakes = spec.mistakes(under: state.autoShutdown)
-        if !mistakes.isEmpty { return .failure(.specInvalid(SpecInvalid(mistakes: mistakes))) }
-        if let present = state[spec.id] {
-            switch present.phase {
-            case .running(let pid): return .failure(.alreadyStarted(spec.id, pid))
-            case .stopped, .restarting: return .failure(.alreadyPresent(spec.id))
-            }
-        }
-        state.add(spec)
-        switch try await startProcess(spec.id, isRestart: false, process) {
-        case .success(let child): return .success(child)
-        case .failure(let failure):
-            state.remove(spec.id)
-            return .failure(.startFailed(failure))
-        }
-    }
-
-    private mutating func terminate(
-        _ id: String, _ process: ServerProcess
-    ) async throws -> Result<Void, SupervisorError> {
-        if state[id] == nil { return .failure(.notFound(id)) }
-        try await end(id, process)
-        return .success(())
-    }
-
-    private mutating func restart(
-        _ id: String, _ process: ServerProcess
-    ) async throws -> Result<StartedChild?, SupervisorError> {
-        if let refusal = refusal(unlessStopped: id) { return .failure(refusal) }
-        return try await startProcess(id, isRestart: false, process)
-            .mapError { .startFailed($0) }
-    }
-
-    private mutating func delete(_ id: String) -> Result<Void, SupervisorError> {
-        if let refusal = refusal(unlessStopped: id) { return .failure(refusal) }
-        state.remove(id)
-        return .success(())
-    }
-
-    private func refusal(unlessStopped id: String) -> SupervisorError? {
-        switch state[id]?.phase {
-        case nil: .notFound(id)
-        case .running(let pid): .running(id, pid)
-        case .restarting: .restarting(id)
-        case .stopped: nil
-        }
-    }
-
-    private mutating func change(to spec: SupervisorSpec) -> Result<Void, SupervisorError> {
-        do throws(SpecInvalid) {
-            try spec.check()
-        } catch { return .failure(.specInvalid(error)) }
-        state.change(to: spec)
-        return .success(())
-    }
-
-    // MARK: - Reporting
-
-    private func report(
-        _ occurrence: SupervisorReport.Occurrence, _ id: String, _ pid: Pid?,
-        _ process: ServerProcess
-    ) {
-        process.report(occurrence, child: id, pid)
+        try await driver.endAll(process)
     }
 }
 
 /// What the children of it are is a matter of its own: as a child it is of type `supervisor`.
 protocol SupervisorBehaviour {}
-
-extension ProcessContext {
-    /// Reports what has become of a child of this process.
-    func report(_ occurrence: SupervisorReport.Occurrence, child: String?, _ childPid: Pid?) {
-        let report = SupervisorReport(
-            supervisor: pid, names: [], child: child, pid: childPid, occurrence: occurrence)
-        node.emit(report.isProgress ? .progress : .supervisorReport) {
-            .supervisor(
-                SupervisorReport(
-                    supervisor: pid, names: names, child: child, pid: childPid,
-                    occurrence: occurrence))
-        }
-    }
-}
-
-extension Error {
-    /// Whether a start function says that there is nothing to start.
-    var isIgnoredStart: Bool {
-        self is IgnoreStart || (self as? SpawnError) == .ignored
-    }
-}
-
-extension SupervisorState.ExitAction {
-    /// The child that has ended.
-    fileprivate var child: String? {
-        switch self {
-        case .ignore: nil
-        case .leave(let id), .giveUpChild(let id), .giveUp(let id), .shutDown(let id): id
-        case .restart(let plan): plan.failed
-        }
-    }
-
-    /// Whether the end is one that the specification did not expect.
-    fileprivate func isFailure(_ reason: ExitReason) -> Bool {
-        switch self {
-        case .ignore: false
-        case .leave, .shutDown: !reason.isClean
-        case .restart, .giveUpChild, .giveUp: true
-        }
-    }
-}
-
-extension SupervisorState.Child {
-    fileprivate var info: ChildInfo {
-        ChildInfo(id: spec.id, status: status, type: spec.type, behaviour: spec.behaviour)
-    }
-
-    private var status: ChildStatus {
-        switch phase {
-        case .stopped: .stopped
-        case .running(let pid): .running(pid)
-        case .restarting: .restarting
-        }
-    }
-}
-
-extension ShutdownOutcome {
-    /// What there is to report of ending a child.
-    ///
-    /// - Parameter info: what was known of the child before.
-    func failure(
-        _ shutdown: Shutdown, _ restart: Restart, _ info: ProcessSnapshot?
-    ) -> SupervisorReport.Occurrence? {
-        switch self {
-        case .stuck:
-            info.map { $0.stuck(for: $0.activityAge) }
-                ?? .stuck(duration: .zero, behaviour: "", message: nil)
-        case .ended(let reason):
-            switch (shutdown, reason) {
-            case (.brutalKill, .killed), (_, .shutdown), (_, .noProcess): nil
-            // Of a permanent child nothing but `shutdown` is expected, as in OTP.
-            case (_, .normal), (_, .shutdownWith):
-                restart == .permanent ? .shutdownFailed(reason) : nil
-            default: .shutdownFailed(reason)
-            }
-        }
-    }
-}
-
-extension ProcessSnapshot {
-    /// What is reported of it when it does not come back from a message.
-    func stuck(for duration: Duration) -> SupervisorReport.Occurrence {
-        var message: MessageKind?
-        if case .handling(let kind) = activity { message = kind }
-        return .stuck(duration: duration, behaviour: behaviour, message: message)
-    }
-}

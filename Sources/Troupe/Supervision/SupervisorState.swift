@@ -154,7 +154,8 @@ struct SupervisorState {
 
     /// An attempt to start a child again has failed: it stays `restarting`.
     mutating func restartFailed(
-        _ id: String, of plan: RestartPlan, at now: NodeClock.Instant, random: Double
+        _ id: String, of plan: RestartPlan, at now: NodeClock.Instant,
+        random: @autoclosure () -> Double
     ) {
         var oldPid: Pid?
         if id == plan.failed, case .restarting(let restarting) = children[id]?.phase {
@@ -163,7 +164,7 @@ struct SupervisorState {
             // The attempts go on with this one; that one is started with it.
             setPhase(plan.failed, .stopped)
         }
-        let due = now.advanced(by: delay(of: id, at: now, random: random))
+        let due = now.advanced(by: delay(of: id, at: now, random: random()))
         setPhase(id, .restarting(Restarting(oldPid: oldPid, due: due, isCounted: false)))
     }
 
@@ -171,12 +172,13 @@ struct SupervisorState {
     ///
     /// - Parameter random: 0 to 1, for the jitter of a back-off.
     mutating func exited(
-        _ pid: Pid, _ reason: ExitReason, at now: NodeClock.Instant, random: Double
+        _ pid: Pid, _ reason: ExitReason, at now: NodeClock.Instant,
+        random: @autoclosure () -> Double
     ) -> ExitAction {
         guard let id = ids[pid], let child = children[id] else { return .ignore }
         switch child.spec.restart {
-        case .permanent: return restart(id, pid, at: now, random: random)
-        case .transient where !reason.isClean: return restart(id, pid, at: now, random: random)
+        case .permanent: return restart(id, pid, at: now, random: random())
+        case .transient where !reason.isClean: return restart(id, pid, at: now, random: random())
         case .transient, .temporary:
             leave(id)
             return isShutdownDue(after: child.spec) ? .shutDown(id) : .leave(id)
@@ -197,9 +199,9 @@ struct SupervisorState {
     // MARK: - How it is decided
 
     private mutating func restart(
-        _ id: String, _ pid: Pid, at now: NodeClock.Instant, random: Double
+        _ id: String, _ pid: Pid, at now: NodeClock.Instant, random: @autoclosure () -> Double
     ) -> ExitAction {
-        let delay = delay(of: id, at: now, random: random)
+        let delay = delay(of: id, at: now, random: random())
         let restarting = Restarting(
             oldPid: pid, due: now.advanced(by: delay), isCounted: true)
         setPhase(id, .restarting(restarting))
@@ -227,11 +229,11 @@ struct SupervisorState {
 
     /// How long to wait before the next attempt; counts the failure.
     private mutating func delay(
-        of id: String, at now: NodeClock.Instant, random: Double
+        of id: String, at now: NodeClock.Instant, random: @autoclosure () -> Double
     ) -> Duration {
         guard let child = children[id] else { return .zero }
         let uptime = child.pid == nil ? nil : child.startedAt?.duration(to: now)
-        return children[id]?.history.delayAfterFailure(uptime: uptime, random: random) ?? .zero
+        return children[id]?.history.delayAfterFailure(uptime: uptime, random: random()) ?? .zero
     }
 
     private func plan(for id: String) -> RestartPlan {

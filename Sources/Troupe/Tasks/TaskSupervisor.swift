@@ -78,16 +78,10 @@ public struct TaskSupervisor: AsyncGenServer {
 
     /// Ends all tasks, each in its manner, and waits until they have ended.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        let pending = children.values.compactMap { child in
-            PendingShutdown(
-                of: child.process, by: process.cell, child.shutdown, killGrace: .seconds(1))
+        let endings = children.values.compactMap { child in
+            process.beginEnding(child.process.pid, by: child.shutdown, restart: .temporary)
         }
-        for shutdown in pending {
-            let info = shutdown.process.infoIfAlive
-            if try await shutdown.finish() == .stuck, let info {
-                process.report(info.stuck(for: info.activityAge), child: nil, info.pid)
-            }
-        }
+        for ending in endings { try await ending.finish(process) }
     }
 }
 
