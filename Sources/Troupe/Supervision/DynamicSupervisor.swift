@@ -95,13 +95,15 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
 
     /// Ends the children, all at the same time.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        let pending = state.all.compactMap { _, child, isRunning in
-            isRunning
-                ? process.beginShutDown(child.pid, by: child.shutdown, killGrace: spec.killGrace)
-                    .map { (child, $0) } : nil
+        var ending: [(child: DynamicSupervisorState.Child, shutdown: PendingShutdown)] = []
+        for (_, child, isRunning) in state.all where isRunning {
+            let shutdown = process.beginShutDown(
+                child.pid, by: child.shutdown, killGrace: spec.killGrace)
+            if let shutdown { ending.append((child, shutdown)) }
         }
-        for (child, shutdown) in pending {
-            report(try await shutdown.finish(), of: child, process)
+        let outcomes = try await PendingShutdown.finishAll(ending.map(\.shutdown))
+        for ((child, shutdown), outcome) in zip(ending, outcomes) {
+            report(outcome, of: child, shutdown.process.info, process)
         }
     }
 
@@ -183,9 +185,10 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
             return process.node.isAlive(pid) ? .failure(.processNotFound(pid)) : .success(())
         }
         if state.isRunning(number) {
+            let info = process.node.info(pid)
             let outcome = try await process.shutDown(
                 pid, by: child.shutdown, killGrace: spec.killGrace)
-            report(outcome, of: child, process)
+            report(outcome, of: child, info, process)
         }
         state.forget(number)
         return .success(())
@@ -193,10 +196,10 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
 
     private func report(
         _ outcome: ShutdownOutcome, of child: DynamicSupervisorState.Child,
-        _ process: ServerProcess
+        _ info: @autoclosure () -> ProcessSnapshot?, _ process: ServerProcess
     ) {
-        let failure = outcome.failure(
-            child.shutdown, child.restart, process.node.info(child.pid))
+        let info = outcome == .stuck ? info() : nil
+        let failure = outcome.failure(child.shutdown, child.restart, info)
         if let failure { process.report(failure, child: nil, child.pid) }
     }
 

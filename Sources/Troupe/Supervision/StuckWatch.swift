@@ -33,6 +33,10 @@ struct StuckWatch: Sendable {
     mutating func report(_ pid: Pid, child: String?, _ process: some ProcessContext) {
         guard let info = process.node.info(pid), isStuck(info) else { return }
         process.report(info.stuck, child: child, pid)
+        // Those that have ended are cleared away, each time that their number has doubled.
+        if found.count >= 16, found.count.nonzeroBitCount == 1 {
+            found = found.filter { process.node.isAlive($0.key) }
+        }
     }
 
     /// Whether the process is stuck, and that is news.

@@ -25,6 +25,7 @@ enum CaseTables {
         ("AGT", [1...8]),
         ("PG", [1...18]),
         ("KREG", [1...16]),
+        ("DSUP", [1...11, 13...15, 17...19]),
         ("RACE", [1...4, 6...8, 10...10, 12...13, 15...15, 17...18, 20...20, 22...23, 25...25]),
     ]
 
@@ -47,6 +48,8 @@ enum CaseTables {
         "PG-18": "a scope is no process: nothing can be sent to it",
         "KREG-08": "a registry is no process: there is nothing to link with",
         "KREG-16": "a registry is a value that is there, not a name",
+        "DSUP-03": "the children are described by one closure",
+        "DSUP-08": "the children have no ids: what is done to one takes a `Pid`",
         "GS-04": "`init` makes the state or throws",
         "GS-07": "a server without `init` does not compile",
         "GS-19": "what a handler may answer is the enum `CallResult`",
@@ -78,6 +81,9 @@ enum CaseTables {
     /// What comes with parts of the library that are not there yet.
     static let later: [String: String] = [
         "SPAWN-16": "applications",
+        "DSUP-17": "partition supervisors",
+        "DSUP-18": "partition supervisors",
+        "DSUP-19": "partition supervisors",
         "TASK-20": "restarts, which come with supervisors",
         "RACE-18": "supervisors",
         "RACE-20": "supervisors",
