@@ -66,8 +66,9 @@ struct PoolCrashTests {
                 var spec = PoolSpec(AsyncCounter.self, 4, workers: workers)
                 spec.limit = unlimited
                 let pool = try await node.spawn(Pool<AsyncCounter>.self, spec)
-                let gate = Gate()
-                let blocked = (0..<workers.upperBound).map { _ in pool.sendRequest(.wait(gate)) }
+                let blocked = (0..<workers.upperBound).map { _ in
+                    pool.sendRequest(.sleep(.seconds(3600)))
+                }
                 let waiting = (0..<20).map {
                     $0 % 3 == 0
                         ? pool.sendRequest(.fail($0))
@@ -137,10 +138,9 @@ struct PoolCrashTests {
             var spec = PoolSpec(AsyncCounter.self, 1, workers: 2)
             spec.limit = RestartLimit(2)
             let pool = try await node.spawn(Pool<AsyncCounter>.self, spec)
-            let gate = Gate()
-            let running = pool.sendRequest(.wait(gate))
+            let running = pool.sendRequest(.sleep(.seconds(3600)))
             let crashing = (0..<3).map { pool.sendRequest(.fail($0)) }
-            let waiting = (0..<5).map { _ in pool.sendRequest(.wait(gate)) }
+            let waiting = (0..<5).map { _ in pool.sendRequest(.value) }
             #expect(try await pool.exitReason == .shutdown)
             for (number, reply) in crashing.enumerated() {
                 await #expect(throws: CallError.exited(.error(TestError(number)))) {
