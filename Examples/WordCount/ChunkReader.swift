@@ -5,14 +5,6 @@
 
 import Foundation
 
-/// A piece of a file that begins and ends between two words.
-struct Chunk: Sendable {
-    /// Counts the chunks of a run.
-    let id: Int
-    /// Valid UTF-8.
-    let bytes: [UInt8]
-}
-
 /// A file that cannot be counted.
 enum FileError: Error, Equatable, CustomStringConvertible {
     case missing(String)
@@ -30,7 +22,8 @@ enum FileError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Cuts a file into chunks, holding little more than one of them in memory.
+/// Cuts a file into chunks of valid UTF-8 that begin and end between two words, holding little more
+/// than one of them in memory.
 ///
 /// A chunk ends after a line feed, where neither a word nor a character can go on. Where a whole
 /// chunk has none, it ends at the last boundary of two characters after one that is no letter.
@@ -60,7 +53,7 @@ struct ChunkReader {
         self.chunkLength = chunkLength
     }
 
-    /// The bytes of the next chunk; nil at the end of the file.
+    /// The next chunk; nil at the end of the file.
     mutating func next() throws(FileError) -> [UInt8]? {
         var wanted = chunkLength
         while true {

@@ -3,8 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-// Counts the words of text files with processes: a reader cuts the files into chunks, workers count
-// them, a collector merges. With --chaos workers are killed while they work; the result is the same.
+// Counts the words of text files with processes: a feeder cuts the files into chunks, the workers of
+// a pool count them, a collector merges. With --chaos workers are killed while they work; the pool
+// replaces them and has their chunks counted again, and the result is the same.
 import Foundation
 import Troupe
 
@@ -32,7 +33,13 @@ enum WordCount {
 
     struct Result: Sendable {
         let lines: [Line]
-        let summary: Coordinator.Summary
+        let summary: Summary
+    }
+
+    /// What chaos has done.
+    struct Summary: Sendable, Equatable {
+        let died: Int
+        let countedAgain: Int
     }
 
     /// Counts the files on a node of its own.
@@ -59,60 +66,63 @@ enum WordCount {
     private static func count(
         _ options: Options, on node: Node, showsProgress: Bool, chunkLength: Int
     ) async throws -> Result {
-        let collector = try node.spawn(Collector.self)
-        let coordinator = try node.spawn(
-            Coordinator.self,
-            .init(
-                workerCount: options.workers, chaosSeed: options.chaosSeed, collector: collector))
-        let files = options.files
-        // Reading blocks, so the reader has a thread of its own. It hands its failure over as a
+        _ = try await node.spawn(Supervisor.self, tree(options))
+        guard let pool = node.whereis("workers", as: Pool<Worker>.self),
+            let collector = node.whereis("collector", as: Collector.self)
+        else { throw CallError.exited(.noProcess) }
+        let chaos = node.whereis("chaos", as: Chaos.self)
+        let feeder = Feeder(
+            pool: pool, collector: collector, chaos: chaos, chunkLength: chunkLength,
+            window: 2 * options.workers)
+        // Reading blocks, so the feeder has a thread of its own. It hands its failure over as a
         // value: a file that is missing is no crash.
-        let reader = try node.spawn(options: .init(ownThread: true)) { _ in
-            await read(files, into: coordinator, chunkLength: chunkLength)
+        let feeding = try node.spawn(options: .init(ownThread: true)) { process in
+            await feeder.outcome(of: options.files, in: process)
         }
-        let progress = showsProgress ? try showProgress(of: coordinator, on: node) : nil
-        let outcome = try await reader.value
+        let progress = showsProgress ? try showProgress(of: collector, on: node) : nil
+        let outcome = try await feeding.value
         if let progress {
             node.exit(progress.pid, .shutdown)
             _ = try await progress.exitReason
             FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
         }
         try outcome.get()
-        guard case .finished(let summary) = try await coordinator.call(.finish, timeout: patience)
-        else { preconditionFailure("finish is answered with a summary") }
-        let lines = try await collector.call(.top(options.top), timeout: patience)
-        return Result(lines: lines, summary: summary)
+        try await chaos?.ask(timeout: patience) { .finish($0) }
+        let status = try await pool.poolStatus(timeout: patience)
+        let lines = try await collector.ask(timeout: patience) { .top(options.top, $0) }
+        return Result(
+            lines: lines,
+            summary: Summary(died: status.failureCount, countedAgain: status.retryCount))
     }
 
-    /// A chunk is counted in milliseconds; this only says that nobody is to give up before.
-    private static let patience = Duration.seconds(3600)
-
-    private static func read(
-        _ files: [String], into coordinator: ServerRef<Coordinator>, chunkLength: Int
-    ) async -> Swift.Result<Void, any Error> {
-        do {
-            for path in files {
-                var reader = try ChunkReader(path: path, chunkLength: chunkLength)
-                while let bytes = try reader.next() {
-                    _ = try await coordinator.call(.submit(bytes), timeout: patience)
-                }
+    private static func tree(_ options: Options) -> SupervisorSpec {
+        var workers = PoolSpec(Worker.self, (), workers: options.workers)
+        workers.capacity = 2 * options.workers
+        // Counting a chunk twice does no harm: only the reply is collected.
+        workers.retryCount = .max
+        if options.chaosSeed != nil { workers.limit = RestartLimit(.max) }
+        // Workers are replaced by their pool. Of the others nobody is: half a count is no result.
+        return SupervisorSpec(limit: RestartLimit(0)) {
+            ChildSpec(Collector.self, name: "collector")
+            ChildSpec(Pool<Worker>.self, workers, name: "workers")
+            if let seed = options.chaosSeed {
+                ChildSpec(Chaos.self, .init(seed: seed, pool: "workers"), name: "chaos")
             }
-            return .success(())
-        } catch {
-            return .failure(error)
         }
     }
 
+    /// A chunk is counted in milliseconds; this only says that nobody is to give up before.
+    static let patience = Duration.seconds(3600)
+
     private static func showProgress(
-        of coordinator: ServerRef<Coordinator>, on node: Node
+        of collector: ServerRef<Collector>, on node: Node
     ) throws -> ProcessRef<Void> {
         try node.spawn { process in
             while true {
                 try await process.sleep(for: .milliseconds(100))
-                if case .progress(let count) = try await coordinator.call(.progress) {
-                    let megabytes = Double(count / 100_000) / 10
-                    FileHandle.standardError.write(Data("\r\(megabytes) MB counted\u{1B}[K".utf8))
-                }
+                let count = try await collector.ask { .progress($0) }
+                let megabytes = Double(count / 100_000) / 10
+                FileHandle.standardError.write(Data("\r\(megabytes) MB counted\u{1B}[K".utf8))
             }
         }
     }

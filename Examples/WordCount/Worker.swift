@@ -5,47 +5,39 @@
 
 import Troupe
 
-/// What a worker sends to its coordinator when it has counted a chunk.
-struct Counted: Sendable {
-    let chunkID: Int
-    let byteCount: Int
-    let counts: [String: Int]
-}
-
-/// Counts one chunk at a time.
+/// Counts one chunk at a time: a worker of the pool.
 ///
 /// It counts a slice, then tells itself to continue: between two slices signals are obeyed and other
 /// processes get their turn.
 struct Worker: GenServer {
-    typealias Cast = Chunk
+    /// The bytes of a chunk.
+    typealias Call = [UInt8]
 
     enum Continue: Sendable { case counting }
 
     private struct Job {
-        let chunk: Chunk
         var counter: WordCounter
+        let from: From<[String: Int]>
     }
 
-    private let coordinator: Pid
     private var job: Job?
     private static let sliceLength = 16 * 1024
 
-    init(_ coordinator: Pid, process: ServerProcess) {
-        self.coordinator = coordinator
-    }
+    init(_: Void, process: ServerProcess) {}
 
-    mutating func handleCast(_ chunk: Chunk, process: ServerProcess) throws {
-        job = Job(chunk: chunk, counter: WordCounter(chunk.bytes))
+    mutating func handleCall(
+        _ bytes: [UInt8], from: From<[String: Int]>, process: ServerProcess
+    ) -> CallResult<[String: Int]> {
+        job = Job(counter: WordCounter(bytes), from: from)
         process.continue(with: .counting)
+        return .noReply
     }
 
-    mutating func handleContinue(_ message: Continue, process: ServerProcess) throws {
+    mutating func handleContinue(_ message: Continue, process: ServerProcess) {
         job?.counter.countSlice(length: Self.sliceLength)
         guard let job else { return }
         guard job.counter.isDone else { return process.continue(with: .counting) }
-        let counted = Counted(
-            chunkID: job.chunk.id, byteCount: job.chunk.bytes.count, counts: job.counter.counts)
+        job.from.reply(job.counter.counts)
         self.job = nil
-        try process.send(counted, to: coordinator)
     }
 }

@@ -47,10 +47,17 @@ extension ProcessContext {
     public func sendRequest<Server: ServerProtocol>(
         _ request: Server.Call, to server: ServerRef<Server>, timeout: Duration = .seconds(5)
     ) -> RequestID {
+        sendRequestKeepingReply(request, to: server, timeout: timeout).id
+    }
+
+    /// As ``sendRequest(_:to:timeout:)``, returning also the place where the reply will be.
+    func sendRequestKeepingReply<Server: ServerProtocol>(
+        _ request: Server.Call, to server: ServerRef<Server>, timeout: Duration
+    ) -> (id: RequestID, reply: TypedReplyCell<Server.Reply>) {
         let id = RequestID(reference: makeReference())
         let reply = server.sendRequest(request).reply
         cell.deliverResponse(of: reply, as: id, timeout: timeout)
-        return id
+        return (id, reply)
     }
 
     /// Gives up a request: after this its response is never seen, even if it was in the mailbox.

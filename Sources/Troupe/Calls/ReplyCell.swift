@@ -21,6 +21,8 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline let state = Lock(State())
     /// The called process.
     @usableFromInline let callee: Pid
+    /// Whether the request was still waiting when the called process ended; protected by `state`.
+    private var wasDiscarded = false
 
     @usableFromInline
     init(callee: Pid) {
@@ -32,6 +34,23 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @discardableResult
     final func fail(_ error: CallError) -> Bool {
         finish(error) {}
+    }
+
+    /// The called process has ended before it took the request out of its mailbox.
+    @usableFromInline
+    final func discard(_ reason: ExitReason) {
+        finish(.exited(reason)) { wasDiscarded = true }
+    }
+
+    /// Whether it is certain that the request has not been handled and will not be.
+    final var isUnhandled: Bool {
+        state.withLock { state in
+            switch state.error {
+            case .exited: wasDiscarded
+            case .noProcess: true
+            default: false
+            }
+        }
     }
 
     /// What was waited for has happened; there is nothing to hand over.

@@ -92,7 +92,7 @@ extension ProcessCell {
         _ queue: UnsafeMutablePointer<MessageQueue>, _ reason: ExitReason, of server: Server.Type
     ) {
         while let envelope = queue.pointee.popFirst(as: Envelope<Server>.self) {
-            envelope.fail(.exited(reason))
+            envelope.awaited?.discard(reason)
         }
     }
 

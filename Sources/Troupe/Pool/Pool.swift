@@ -12,11 +12,13 @@
 /// let image = try await resizers.call(.resize(original))
 /// ```
 ///
-/// A worker has one request at a time. When it fails its caller is told, or the request is done
-/// again, as ``PoolSpec/retryCount`` says, and another worker takes its place. Requests that wait
-/// are not lost. A caller that has given up is passed over.
+/// A worker has one request at a time, from when it is given it until it has replied. When it fails
+/// meanwhile its caller gets `.exited(_)`, or the request is done again, as ``PoolSpec/retryCount``
+/// says; another worker takes its place. Requests that wait are not lost, and neither is one that
+/// was given to a worker that ended before it began. A caller that has given up is passed over.
 ///
-/// The pool is the supervisor of its workers, and can itself be the child of a supervisor.
+/// The pool is the supervisor of its workers, and can itself be the child of a supervisor. It waits
+/// for the `init` of a worker, and does nothing else meanwhile.
 ///
 /// - Source: Ergo's `act.Pool`; the elastic size is that of Erlang's `poolboy`.
 public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour {
@@ -41,15 +43,21 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
         var retriesLeft: Int
     }
 
-    /// Tells the pool to look for workers that have nothing to do.
-    private struct Trim: Sendable {}
+    /// A job that a worker has been given.
+    private struct Running {
+        let worker: Pid
+        let job: Job
+        let reply: TypedReplyCell<Worker.Reply>
+    }
 
     private let spec: PoolSpec<Worker>
     private var state: PoolState<Job>
     private var window: RestartWindow
     private var workers: [Pid: ServerRef<Worker>] = [:]
-    private var running: [RequestID: (worker: Pid, job: Job)] = [:]
-    private var isTrimming = false
+    private var running: [RequestID: Running] = [:]
+    private var alarm = RestartAlarm()
+    private var failureCount = 0
+    private var retryCount = 0
 
     // MARK: - Callbacks
 
@@ -65,7 +73,7 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
             sizes: spec.workers, capacity: spec.capacity, overflow: spec.overflow)
         while state.wantsWorker {
             if let failure = try await startWorker(process) {
-                try await endAll(process)
+                try await end(state.pids, process)
                 throw ExitReason.shutdown(failure)
             }
         }
@@ -75,14 +83,16 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     public mutating func handleCall(
         _ request: Worker.Call, from: From<Worker.Reply>, process: ServerProcess
     ) async throws -> CallResult<Worker.Reply> {
+        if from.cell.isDone { return .noReply }
+        dropUnwanted()
         let job = Job(request: request, from: from, retriesLeft: spec.retryCount)
         switch state.arrived(job) {
         case .start(let pid): start(job, on: pid, process)
         case .wait: break
         case .refuse(let refused):
             refused.from.cell.fail(.mailboxFull(process.pid, capacity: spec.capacity))
-        case .grow: try await grow(process)
         }
+        try await settle(process)
         return .noReply
     }
 
@@ -90,11 +100,14 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     public mutating func handleCast(_ message: Message, process: ServerProcess) async throws {
         switch message.kind {
         case .status(let replyTo):
+            dropUnwanted()
             replyTo.reply(
                 PoolStatus(
                     workers: state.pids, idleCount: state.idleCount,
-                    waitingCount: state.waitingCount))
+                    waitingCount: state.waitingCount, failureCount: failureCount,
+                    retryCount: retryCount))
         }
+        try await settle(process)
     }
 
     /// Takes replies of workers, and note of those that have ended.
@@ -103,27 +116,37 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     ) async throws {
         switch message {
         case let response as MessageResponse:
-            guard let (worker, job) = running.removeValue(forKey: response.request) else { break }
-            finish(job, response)
-            giveWork(to: worker, process)
-            while let (idle, waiting) = state.takeWaiting() { start(waiting, on: idle, process) }
+            guard let done = running.removeValue(forKey: response.request) else { break }
+            finish(done)
+            giveWork(to: done.worker, process)
         case let exit as MessageExit:
             guard workers.removeValue(forKey: exit.from) != nil else { break }
             state.ended(exit.from)
             process.report(.terminated(exit.reason), child: nil, exit.from)
             try countFailure(exit.from, process)
-            try await grow(process)
-        case is Trim:
-            isTrimming = false
-            try await trim(process)
+        case let ring as RestartAlarm.Ring: alarm.rang(ring)
         default: process.reportUnhandled(message)
         }
-        try trimLater(process)
+        try await settle(process)
     }
 
     /// Ends the workers, all at the same time. Callers that wait are told of the end of the pool.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        try await endAll(process)
+        try await end(state.pids, process)
+    }
+
+    /// Sees to it that no work waits while a worker is idle, that there are as many workers as are
+    /// wanted, and that idle ones go in time.
+    private mutating func settle(_ process: ServerProcess) async throws {
+        dropUnwanted()
+        while let (idle, job) = state.takeWaiting() {
+            start(job, on: idle, process)
+            dropUnwanted()
+        }
+        try await grow(process)
+        let idle = state.idleTooLong(spec.idleTimeout, at: process.node.clock.now)
+        if !idle.isEmpty { try await end(idle, process) }
+        alarm.set(for: state.nextTrim(after: spec.idleTimeout), process)
     }
 
     // MARK: - Work
@@ -131,33 +154,40 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     private mutating func start(_ job: Job, on pid: Pid, _ process: ServerProcess) {
         guard let worker = workers[pid] else { return }
         // The caller's deadline is the limit.
-        let id = process.sendRequest(job.request, to: worker, timeout: .seconds(Int64.max))
-        running[id] = (pid, job)
+        let (id, reply) = process.sendRequestKeepingReply(
+            job.request, to: worker, timeout: .seconds(Int64.max))
+        running[id] = Running(worker: pid, job: job, reply: reply)
     }
 
-    private mutating func finish(_ job: Job, _ response: MessageResponse) {
+    private mutating func finish(_ done: Running) {
+        var job = done.job
         do throws(CallError) {
-            if let reply = try response.reply(as: Worker.Reply.self) { job.from.reply(reply) }
+            job.from.reply(try done.reply.take())
         } catch {
-            switch error {
-            case .exited where job.retriesLeft > 0, .noProcess where job.retriesLeft > 0:
-                var again = job
-                again.retriesLeft -= 1
-                state.returned(again)
-            default: job.from.cell.fail(error)
+            if done.reply.isUnhandled {
+                state.returned(job)
+            } else if case .exited = error, job.retriesLeft > 0, !job.from.cell.isDone {
+                job.retriesLeft -= 1
+                retryCount += 1
+                state.returned(job)
+            } else {
+                job.from.cell.fail(error)
             }
         }
     }
 
-    /// Gives a worker that is done its next job. One that has ended, but whose exit has not come
-    /// yet, would only fail it.
+    /// Gives a worker that is done its next job; not one that has ended, whose exit is on its way.
     private mutating func giveWork(to pid: Pid, _ process: ServerProcess) {
         guard workers[pid] != nil, process.node.isAlive(pid) else { return }
-        let now = process.node.clock.now
-        while let job = state.nextJob(for: pid, at: now) {
-            if job.from.cell.isDone { continue }
-            return start(job, on: pid, process)
+        dropUnwanted()
+        if let job = state.nextJob(for: pid, at: process.node.clock.now) {
+            start(job, on: pid, process)
         }
+    }
+
+    /// Passes over callers that have given up.
+    private mutating func dropUnwanted() {
+        state.dropWaiting { $0.from.cell.isDone }
     }
 
     // MARK: - Workers
@@ -168,6 +198,10 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     ) async throws -> ChildStartFailure? {
         do {
             let worker = try await spec.start(ChildStarter(process))
+            // A start function may return the same server again: that makes no second worker.
+            guard workers[worker.pid] == nil else {
+                throw SupervisorError.alreadyStarted("\(Worker.self)", worker.pid)
+            }
             workers[worker.pid] = worker
             state.started(worker.pid, at: process.node.clock.now)
             process.report(.started, child: nil, worker.pid)
@@ -189,30 +223,23 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     }
 
     private mutating func countFailure(_ pid: Pid?, _ process: ServerProcess) throws {
+        failureCount += 1
         if window.record(at: process.node.clock.now) { return }
         process.report(.givenUp, child: nil, pid)
         throw ExitReason.shutdown
     }
 
-    /// Ends workers that have been idle for too long.
-    private mutating func trim(_ process: ServerProcess) async throws {
-        for pid in state.idleTooLong(spec.idleTimeout, at: process.node.clock.now) {
-            state.ended(pid)
+    /// Ends workers, all at the same time, and waits until they have ended.
+    private mutating func end(_ pids: [Pid], _ process: ServerProcess) async throws {
+        var endings: [ChildEnding] = []
+        for pid in pids {
             workers[pid] = nil
-            try await process.end(pid, by: spec.shutdown)
+            state.ended(pid)
+            let ending = process.beginEnding(
+                pid, by: spec.shutdown, killGrace: spec.killGrace)
+            if let ending { endings.append(ending) }
         }
-    }
-
-    /// Has the pool look again while there are more workers than the least number.
-    private mutating func trimLater(_ process: ServerProcess) throws {
-        guard !isTrimming, state.workerCount > spec.workers.lowerBound else { return }
-        isTrimming = true
-        try process.send(Trim(), after: max(spec.idleTimeout, .milliseconds(1)))
-    }
-
-    private mutating func endAll(_ process: ServerProcess) async throws {
-        let endings = workers.keys.compactMap { process.beginEnding($0, by: spec.shutdown) }
-        for ending in endings { try await ending.finish(process) }
+        try await ChildEnding.finishAll(endings, process)
     }
 }
 

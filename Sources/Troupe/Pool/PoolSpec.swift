@@ -16,27 +16,47 @@ public struct PoolSpec<Worker: ServerProtocol>: Sendable {
     /// How many workers there are at least and at most. With more than one number the pool starts
     /// workers when requests would have to wait, and ends those that have nothing to do.
     public var workers: ClosedRange<Int>
-    /// How many requests may wait for a worker.
+    /// How many requests may wait for a worker; 1000 unless you say otherwise. The mailbox of the
+    /// pool, through which every request comes, has its own bound.
     public var capacity: Int
     /// What happens to one more.
     public var overflow: PoolOverflow
-    /// How often a request is done again when its worker has failed. Only for requests that may be
-    /// done twice; 0 tells the caller of the failure.
+    /// How often a request is done again when its worker has failed while it handled it. Only for
+    /// requests that may be done twice; 0, the default, tells the caller of the failure. A request
+    /// that the worker had not begun to handle is given to another one in any case.
     public var retryCount: Int
-    /// How long a worker beyond the least number has to be idle to be ended.
+    /// How long a worker beyond the least number has to be idle to be ended; 30 s unless you say
+    /// otherwise.
     public var idleTimeout: Duration
-    /// How many workers may fail before the pool gives up and ends with `.shutdown`.
+    /// How many workers may fail before the pool gives up and ends with `.shutdown`. A worker that
+    /// ends by itself has failed, whatever its reason; so has one that cannot be started.
     public var limit: RestartLimit
     /// How workers are ended.
     public var shutdown: Shutdown
+    /// How long a killed worker may take to return from its callback before it is reported as stuck
+    /// and left behind.
+    public var killGrace: Duration
 
     let start: @Sendable (ChildStarter) async throws -> ServerRef<Worker>
 
-    /// Makes a specification from a function that starts a worker, linked.
+    /// Makes a specification from a function that starts a worker.
+    ///
+    /// - Parameters:
+    ///   - workers: how many workers there are at least and at most.
+    ///   - capacity: how many requests may wait for a worker.
+    ///   - overflow: what happens to one more.
+    ///   - retryCount: how often a request is done again when its worker has failed.
+    ///   - idleTimeout: how long a worker beyond the least number has to be idle to be ended.
+    ///   - limit: how many workers may fail before the pool gives up.
+    ///   - shutdown: how workers are ended.
+    ///   - killGrace: how long a killed worker may take to return from its callback.
+    ///   - function: starts a worker. It runs in the pool, which waits for it. The worker should be
+    ///     linked from the beginning; one that is not is linked afterwards.
     public init(
         workers: ClosedRange<Int>, capacity: Int = 1000, overflow: PoolOverflow = .reject,
         retryCount: Int = 0, idleTimeout: Duration = .seconds(30),
         limit: RestartLimit = RestartLimit(), shutdown: Shutdown = .timeout(.seconds(5)),
+        killGrace: Duration = .seconds(1),
         startedBy function: @escaping @Sendable (ChildStarter) async throws -> ServerRef<Worker>
     ) {
         self.workers = workers
@@ -46,7 +66,18 @@ public struct PoolSpec<Worker: ServerProtocol>: Sendable {
         self.idleTimeout = idleTimeout
         self.limit = limit
         self.shutdown = shutdown
-        start = function
+        self.killGrace = killGrace
+        start = { starter in
+            let worker = try await function(starter)
+            // It does nothing to a worker that is linked. One that has ended before it could be
+            // linked is seen all the same.
+            do {
+                try starter.link(to: worker.pid)
+            } catch {
+                starter.cell.receiveUnlinkedExit(.noProcess, from: worker.pid)
+            }
+            return worker
+        }
     }
 
     /// Makes a specification of a fixed number of workers.
@@ -98,7 +129,7 @@ public struct PoolSpec<Worker: ServerProtocol>: Sendable {
             kinds.append(.durationNegative(limit))
         }
         return kinds.map { SpecMistake(path: [], kind: $0) }
-            + SupervisorSpec(limit: limit, children: []).mistakes
+            + SupervisorSpec(limit: limit, killGrace: killGrace, children: []).mistakes
     }
 
     /// Throws if anything is wrong with it.

@@ -27,9 +27,7 @@ struct PoolState<Job> {
     enum Placement {
         /// This worker does it.
         case start(Pid)
-        /// It waits, and one more worker is to be started.
-        case grow
-        /// It waits.
+        /// It waits; perhaps a worker is to be started for it, see ``PoolState/wantsWorker``.
         case wait
         /// There is no room; this job, the new one or an older one, is refused.
         case refuse(Job)
@@ -54,17 +52,17 @@ struct PoolState<Job> {
             || (waitingCount > idle.count && workers.count < sizes.upperBound)
     }
 
-    func contains(_ pid: Pid) -> Bool { workers[pid] != nil }
+    /// When a worker beyond the least number will have been idle for so long; nil when none is.
+    func nextTrim(after limit: Duration) -> NodeClock.Instant? {
+        guard workers.count > sizes.lowerBound, let pid = idle.first else { return nil }
+        return workers[pid]?.idleSince.advanced(by: limit)
+    }
 
     // MARK: - What has happened
 
     mutating func arrived(_ job: Job) -> Placement {
         if let pid = takeIdle() { return .start(pid) }
-        if workers.count < sizes.upperBound {
-            queue.append(job)
-            return .grow
-        }
-        if waitingCount < capacity {
+        if waitingCount < capacity || workers.count < sizes.upperBound {
             queue.append(job)
             return .wait
         }
@@ -121,10 +119,9 @@ struct PoolState<Job> {
         }
     }
 
-    /// All jobs that wait; none waits afterwards.
-    mutating func takeAllJobs() -> [Job] {
-        defer { (queue, first) = ([], 0) }
-        return queue[first...].compactMap { $0 }
+    /// Forgets the jobs that have waited longest and that nobody wants any more.
+    mutating func dropWaiting(while isUnwanted: (Job) -> Bool) {
+        while first < queue.count, let job = queue[first], isUnwanted(job) { _ = takeJob() }
     }
 
     // MARK: - How it is done

@@ -11,4 +11,8 @@ public struct PoolStatus: Sendable, Hashable {
     public let idleCount: Int
     /// How many requests wait for a worker.
     public let waitingCount: Int
+    /// How many workers have ended by themselves, or could not be started, since the pool started.
+    public let failureCount: Int
+    /// How many requests were done again because their worker had failed.
+    public let retryCount: Int
 }

@@ -17,9 +17,22 @@ struct ChildEnding {
         self.pending = pending
     }
 
+    /// Waits until it has ended, and reports if that was not as expected.
     func finish(_ process: some ProcessContext) async throws(ExitReason) {
-        let (outcome, seen) = try await pending.finish()
-        guard let failure = outcome.failure(shutdown, restart, seen) else { return }
+        report(try await pending.finish(), process)
+    }
+
+    /// Waits for all of them at the same time, each with its own deadline.
+    static func finishAll(
+        _ all: [ChildEnding], _ process: some ProcessContext
+    ) async throws(ExitReason) {
+        let outcomes = try await PendingShutdown.finishAll(all.map(\.pending))
+        for (ending, outcome) in zip(all, outcomes) { ending.report(outcome, process) }
+    }
+
+    private func report(_ outcome: ShutdownOutcome, _ process: some ProcessContext) {
+        let info = outcome == .stuck ? pending.process.info : nil
+        guard let failure = outcome.failure(shutdown, restart, info) else { return }
         process.report(failure, child: id, pending.process.pid)
     }
 }
@@ -70,7 +83,7 @@ extension Error {
 extension ShutdownOutcome {
     /// What there is to report of ending a child.
     ///
-    /// - Parameter info: what was known of the child before.
+    /// - Parameter info: what is known of a child that is stuck.
     func failure(
         _ shutdown: Shutdown, _ restart: Restart, _ info: ProcessSnapshot?
     ) -> SupervisorReport.Occurrence? {

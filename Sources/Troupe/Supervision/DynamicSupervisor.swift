@@ -102,7 +102,7 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
                     child.pid, by: child.shutdown, restart: child.restart,
                     killGrace: spec.killGrace) : nil
         }
-        for ending in endings { try await ending.finish(process) }
+        try await ChildEnding.finishAll(endings, process)
     }
 
     // MARK: - How it is done

@@ -5,8 +5,8 @@
 
 /// What a dynamic supervisor knows of its children, and what it decides when one ends.
 ///
-/// It starts and ends nothing itself; whoever drives it reports what has come of each step. Nothing
-/// it does depends on how many children there are.
+/// It starts and ends nothing itself; whoever drives it reports what has come of each step. A restart
+/// costs the same however many children there are.
 ///
 /// - Source: `simple_one_for_one` of OTP's `supervisor`, and Elixir's `DynamicSupervisor`.
 struct DynamicSupervisorState {
@@ -15,7 +15,7 @@ struct DynamicSupervisorState {
     private var children: [UInt64: Child] = [:]
     private var numbers: [Pid: UInt64] = [:]
     /// Those that wait to be started again.
-    private var waiting: [UInt64: Wait] = [:]
+    private var waiting = RestartAgenda()
     private var nextNumber: UInt64 = 0
 
     /// A child; one that is never started again is remembered without what it was started with.
@@ -37,12 +37,6 @@ struct DynamicSupervisorState {
 
         /// What the mailbox of the next instance is to be spawned with.
         var leftovers: Leftovers { spec.leftovers(kept) }
-    }
-
-    private struct Wait {
-        let due: NodeClock.Instant
-        /// Whether the limit knows of the attempt already.
-        let isCounted: Bool
     }
 
     enum ExitAction: Equatable {
@@ -77,21 +71,21 @@ struct DynamicSupervisorState {
     var hasRoom: Bool { limit.map { children.count < $0 } ?? true }
 
     /// When the next child has to be started again; nil when none waits.
-    var nextDue: NodeClock.Instant? {
-        waiting.isEmpty ? nil : waiting.values.lazy.map(\.due).min()
-    }
+    var nextDue: NodeClock.Instant? { waiting.next?.entry.due }
 
     /// All children with their numbers, the oldest first, and whether each runs.
     var all: [(number: UInt64, child: Child, isRunning: Bool)] {
         children.keys.sorted().compactMap { number in
-            children[number].map { (number, $0, waiting[number] == nil) }
+            children[number].map { (number, $0, !waiting.contains(number)) }
         }
     }
 
     /// The child that has this pid, or had it when it failed.
     func number(of pid: Pid) -> UInt64? { numbers[pid] }
 
-    func isRunning(_ number: UInt64) -> Bool { children[number] != nil && waiting[number] == nil }
+    func isRunning(_ number: UInt64) -> Bool {
+        children[number] != nil && !waiting.contains(number)
+    }
 
     // MARK: - What has happened
 
@@ -106,6 +100,7 @@ struct DynamicSupervisorState {
             child.again = Again(
                 spec: spec, kept: kept, history: RestartHistory(spec.recovery), startedAt: now)
         }
+        forget(otherThan: nextNumber, pid)
         children[nextNumber] = child
         numbers[pid] = nextNumber
         nextNumber += 1
@@ -114,7 +109,8 @@ struct DynamicSupervisorState {
     /// A child was started again.
     mutating func restarted(_ number: UInt64, _ pid: Pid, at now: NodeClock.Instant) {
         guard let child = children[number] else { return }
-        waiting[number] = nil
+        waiting.remove(number)
+        forget(otherThan: number, pid)
         numbers[child.pid] = nil
         numbers[pid] = number
         children[number]?.pid = pid
@@ -125,7 +121,12 @@ struct DynamicSupervisorState {
     mutating func forget(_ number: UInt64) {
         guard let child = children.removeValue(forKey: number) else { return }
         numbers[child.pid] = nil
-        waiting[number] = nil
+        waiting.remove(number)
+    }
+
+    /// A start function may return a process that is a child already; it is one child, not two.
+    private mutating func forget(otherThan number: UInt64, _ pid: Pid) {
+        if let other = numbers[pid], other != number { forget(other) }
     }
 
     /// An attempt to start a child again has failed.
@@ -136,7 +137,7 @@ struct DynamicSupervisorState {
             let delay = children[number]?.again?.history.delayAfterFailure(
                 uptime: nil, random: random())
         else { return }
-        waiting[number] = Wait(due: now.advanced(by: delay), isCounted: false)
+        waiting.insert(number, .init(due: now.advanced(by: delay), isCounted: false))
     }
 
     /// A process that is linked with the supervisor has ended.
@@ -164,15 +165,14 @@ struct DynamicSupervisorState {
             children[number]?.again?.history.delayAfterFailure(uptime: uptime, random: random())
             ?? .zero
         if let refusal = countRestart(of: number, at: now) { return refusal }
-        waiting[number] = Wait(due: now.advanced(by: delay), isCounted: true)
+        waiting.insert(number, .init(due: now.advanced(by: delay), isCounted: true))
         return delay > .zero ? .wait : .start(number)
     }
 
     /// The next attempt to start a child again, if its time has come.
     mutating func dueAttempt(at now: NodeClock.Instant) -> ExitAction? {
-        let next = waiting.min { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
-        guard let (number, wait) = next, wait.due <= now else { return nil }
-        if !wait.isCounted, let refusal = countRestart(of: number, at: now) { return refusal }
+        guard let (number, entry) = waiting.next, entry.due <= now else { return nil }
+        if !entry.isCounted, let refusal = countRestart(of: number, at: now) { return refusal }
         return .start(number)
     }
 

@@ -24,7 +24,7 @@ extension ProcessContext {
         guard let pending = beginShutDown(target, by: shutdown, killGrace: grace) else {
             return .ended(.noProcess)
         }
-        return try await pending.finish().outcome
+        return try await pending.finish()
     }
 
     /// Sends the signal that ends a process.
@@ -34,7 +34,7 @@ extension ProcessContext {
         _ target: Pid, by shutdown: Shutdown, killGrace: Duration
     ) -> PendingShutdown? {
         guard case .process(let process) = node.locate(target) else { return nil }
-        return PendingShutdown(of: process, by: cell, shutdown, killGrace: killGrace)
+        return PendingShutdown(of: process, by: cell, shutdown, killGrace)
     }
 }
 
@@ -49,8 +49,7 @@ struct PendingShutdown {
 
     /// - Returns: nil when the process has ended already.
     init?(
-        of process: ProcessCell, by owner: ProcessCell, _ shutdown: Shutdown,
-        killGrace: Duration
+        of process: ProcessCell, by owner: ProcessCell, _ shutdown: Shutdown, _ killGrace: Duration
     ) {
         self.process = process
         self.owner = owner
@@ -63,28 +62,39 @@ struct PendingShutdown {
     }
 
     /// Waits for the end, and enforces it when the time is over.
-    ///
-    /// - Returns: how it ended, and what was seen of a process that is stuck.
-    func finish() async throws(ExitReason) -> (outcome: ShutdownOutcome, seen: ProcessSnapshot?) {
+    func finish() async throws(ExitReason) -> ShutdownOutcome {
+        if let reason = try await endInTime() { return .ended(reason) }
+        return try await endAfterKill(since: owner.scheduler.now)
+    }
+
+    /// When the process is killed if it has not ended.
+    private var deadline: UInt64 {
         switch shutdown {
-        case .infinity:
-            if let reason = try await wait(end, until: .max) { return (.ended(reason), nil) }
-        case .timeout(let limit):
-            let deadline = begin.addingSaturated(limit.clampedNanoseconds)
-            if let reason = try await wait(end, until: deadline) { return (.ended(reason), nil) }
-            process.receive(ExitSignal(kind: .explicit, reason: .kill), from: owner.pid)
-        case .brutalKill: break
+        case .infinity: .max
+        case .timeout(let limit): begin.addingSaturated(limit.clampedNanoseconds)
+        case .brutalKill: begin
         }
-        let killed = TypedReplyCell<ExitReason>(callee: process.pid)
+    }
+
+    /// Waits until the process has ended, or has been killed because its time is over.
+    ///
+    /// - Returns: nil when it has been killed.
+    private func endInTime() async throws(ExitReason) -> ExitReason? {
+        if shutdown == .brutalKill { return nil }
+        if let reason = try await wait(end, until: deadline) { return reason }
+        process.receive(ExitSignal(kind: .explicit, reason: .kill), from: owner.pid)
+        return nil
+    }
+
+    /// Waits for the end of a process that has been killed.
+    private func endAfterKill(since killed: UInt64) async throws(ExitReason) -> ShutdownOutcome {
         // As a fresh one: the first has seen its deadline.
-        guard process.waitForExit(killed) else {
-            return (.ended(process.finalReason), nil)
-        }
-        let deadline = owner.scheduler.now.addingSaturated(killGrace.clampedNanoseconds)
-        if let reason = try await wait(killed, until: deadline) { return (.ended(reason), nil) }
-        let seen = process.infoIfAlive
+        let end = TypedReplyCell<ExitReason>(callee: process.pid)
+        guard process.waitForExit(end) else { return .ended(process.finalReason) }
+        let deadline = killed.addingSaturated(killGrace.clampedNanoseconds)
+        if let reason = try await wait(end, until: deadline) { return .ended(reason) }
         process.abandon()
-        return (.stuck, seen)
+        return .stuck
     }
 
     /// - Returns: nil when the deadline came first.
@@ -98,6 +108,30 @@ struct PendingShutdown {
             if case .timeout = error { return nil }
             throw owner.finalReason
         }
+    }
+}
+
+extension PendingShutdown {
+    /// Waits for all of them at the same time, each with its own deadline.
+    ///
+    /// - Returns: how each has ended, in the order given.
+    static func finishAll(
+        _ all: [PendingShutdown]
+    ) async throws(ExitReason) -> [ShutdownOutcome] {
+        var outcomes: [ShutdownOutcome?] = Array(repeating: nil, count: all.count)
+        // The earliest deadline first: then nobody is killed late because another takes its time.
+        let order = all.indices.sorted { all[$0].deadline < all[$1].deadline }
+        for index in order where all[index].shutdown != .infinity {
+            outcomes[index] = try await all[index].endInTime().map { .ended($0) }
+        }
+        let killed = all.first.map { $0.owner.scheduler.now } ?? 0
+        for index in order where all[index].shutdown != .infinity && outcomes[index] == nil {
+            outcomes[index] = try await all[index].endAfterKill(since: killed)
+        }
+        for index in order where all[index].shutdown == .infinity {
+            outcomes[index] = try await all[index].finish()
+        }
+        return outcomes.compactMap { $0 }
     }
 }
 

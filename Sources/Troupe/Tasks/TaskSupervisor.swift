@@ -81,7 +81,7 @@ public struct TaskSupervisor: AsyncGenServer {
         let endings = children.values.compactMap { child in
             process.beginEnding(child.process.pid, by: child.shutdown, restart: .temporary)
         }
-        for ending in endings { try await ending.finish(process) }
+        try await ChildEnding.finishAll(endings, process)
     }
 }
 

@@ -1,0 +1,57 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Troupe
+
+/// Kills a worker for about every third chunk, some time within the next 3 ms.
+struct Chaos: AsyncGenServer {
+    struct Argument: Sendable {
+        let seed: UInt64
+        /// The name of the pool.
+        let pool: String
+    }
+
+    enum Cast: Sendable {
+        case chunkSent
+        /// Answered when all that are to die because of earlier chunks are dead.
+        case finish(ReplyTo<Void>)
+    }
+
+    private let pool: String
+    private var random: SeededGenerator
+
+    init(_ argument: Argument, process: ServerProcess) async {
+        pool = argument.pool
+        random = SeededGenerator(seed: argument.seed)
+    }
+
+    mutating func handleCast(_ message: Cast, process: ServerProcess) async throws {
+        switch message {
+        case .chunkSent:
+            guard random.next() % 3 == 0 else { return }
+            try await process.sleep(for: .microseconds(Int64(random.next() % 3000)))
+            let pool = process.node.whereis(pool, as: Pool<Worker>.self)
+            guard let victim = try await pool?.poolStatus().workers.randomElement(using: &random)
+            else { return }
+            _ = try await process.shutDown(victim, by: .brutalKill)
+        case .finish(let replyTo): replyTo.reply(())
+        }
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed on every machine.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
