@@ -149,12 +149,43 @@ struct SupervisorTests {
                         return StartedChild(try starter.spawnLinked { _ in }.pid)
                     }
                 ])
-                let pid = try await tree.whichChild("c1").pid
-                if let pid { await node.waitForEnd(of: pid) }
-                #expect(try await tree.status(of: "c1") == .stopped)
+                // The process is not found any more shortly before the supervisor is told.
+                while try await tree.status(of: "c1") != .stopped { await Task.yield() }
                 #expect(starts.value == 1)
                 try await tree.stop()
             }
+        }
+    }
+
+    @Test("a linked child that has ended before its start function returns has its own reason")
+    func endsBeforeReturn() async throws {
+        let reason = ExitReason.shutdown("held")
+        let (hasEnded, release) = (Gate(), Gate())
+        // It is not found any more, and the supervisor has not been told.
+        let sink = EventHandler(.exited) { event in
+            guard case .exited(_, reason) = event else { return }
+            hasEnded.open()
+            release.waitBlocking()
+        }
+        try await withNode(NodeOptions(events: sink)) { node in
+            defer { release.open() }
+            let starts = Count()
+            let tree = try await node.supervise([
+                ChildSpec("c1", restart: .transient) { starter in
+                    starts.add()
+                    let child = try starter.spawnLinked(options: .init(ownThread: true)) {
+                        _ -> Void in throw reason
+                    }
+                    await hasEnded.wait()
+                    return StartedChild(child.pid)
+                }
+            ])
+            let pid = try await tree.pid(of: "c1")
+            #expect(!node.isAlive(pid))
+            #expect(try await tree.pid(of: "c1") == pid)
+            release.open()
+            while try await tree.status(of: "c1") != .stopped { await Task.yield() }
+            #expect(starts.value == 1)
         }
     }
 
