@@ -63,18 +63,18 @@ struct PoolCrashTests {
     func waitingSurvive() async throws {
         try await withNode { node in
             for workers in [1...1, 2...2, 0...3] {
-                var spec = PoolSpec(AsyncCounter.self, 4, workers: workers)
+                let handled = Log<Int>()
+                var spec = PoolSpec(Handling.self, handled, workers: workers)
                 spec.limit = unlimited
-                let pool = try await node.spawn(Pool<AsyncCounter>.self, spec)
-                let blocked = (0..<workers.upperBound).map { _ in
-                    pool.sendRequest(.sleep(.seconds(3600)))
-                }
-                let waiting = (0..<20).map {
-                    $0 % 3 == 0
-                        ? pool.sendRequest(.fail($0))
-                        : pool.sendRequest(.value)
+                let pool = try await node.spawn(Pool<Handling>.self, spec)
+                let count = workers.upperBound
+                let blocked = (0..<count).map { _ in pool.sendRequest(.sleep(-1)) }
+                let waiting = (0..<20).map { number in
+                    pool.sendRequest(number % 3 == 0 ? .fail(number) : .value(number))
                 }
                 try await pool.untilStatus { $0.waitingCount == 20 }
+                // A request that has not begun is given to another worker.
+                _ = await handled.wait(for: count)
                 for pid in try await pool.poolStatus().workers { node.kill(pid) }
                 for reply in blocked {
                     await #expect(throws: CallError.exited(.killed)) {
@@ -87,11 +87,39 @@ struct PoolCrashTests {
                             try await reply.receive(timeout: .seconds(30))
                         }
                     } else {
-                        #expect(try await reply.receive(timeout: .seconds(30)) == 4)
+                        #expect(try await reply.receive(timeout: .seconds(30)) == number)
                     }
                 }
+                let blockedOnes = Array(repeating: -1, count: count)
+                #expect(handled.elements.sorted() == blockedOnes + Array(0..<20))
                 try await pool.stop()
             }
+        }
+    }
+
+    @Test("a request that was given to a worker that ends before it begins is done by another")
+    func unbegun() async throws {
+        try await withNode { node in
+            let workers = Log<ServerRef<Counter>>()
+            var spec = PoolSpec(workers: 1...1) { starter in
+                let worker = try starter.spawnLinked(
+                    Counter.self, workers.elements.count, options: .init(ownThread: true))
+                workers.append(worker)
+                return worker
+            }
+            spec.limit = unlimited
+            let pool = try await node.spawn(Pool<Counter>.self, spec)
+            let (gate, isBlocked) = (Gate(), Gate())
+            try workers.elements[0].cast(.block(gate, started: isBlocked))
+            await isBlocked.wait()
+            // For the pool the worker is idle, so it is given the request.
+            let reply = pool.sendRequest(.value)
+            try await pool.untilStatus { $0.idleCount == 0 }
+            node.kill(workers.elements[0].pid)
+            gate.open()
+            #expect(try await reply.receive(timeout: .seconds(30)) == 1)
+            let status = try await pool.poolStatus()
+            #expect(status.failureCount == 1 && status.retryCount == 0)
         }
     }
 

@@ -191,18 +191,18 @@ struct PoolTests {
             }
             spec.capacity = 2
             let pool = try await node.spawn(Pool<Handling>.self, spec)
-            let first = pool.sendRequest(.init(number: 0, gate: gate))
+            let first = pool.sendRequest(.wait(0, gate))
             try await pool.untilStatus { $0.idleCount == 0 }
             // One runs out of time, the other is cancelled.
-            let late = await pool.failure(of: .init(number: 1), timeout: .milliseconds(5))
+            let late = await pool.failure(of: .value(1), timeout: .milliseconds(5))
             #expect(late == .timeout(pool.pid))
-            let cancelled = Task { await pool.failure(of: .init(number: 2)) }
+            let cancelled = Task { await pool.failure(of: .value(2)) }
             cancelled.cancel()
             #expect(await cancelled.value == .cancelled)
-            let wanted = (3...4).map { pool.sendRequest(.init(number: $0)) }
+            let wanted = (3...4).map { pool.sendRequest(.value($0)) }
             try await pool.untilStatus { $0.waitingCount == 2 }
             #expect(
-                await pool.failure(of: .init(number: 5))
+                await pool.failure(of: .value(5))
                     == .mailboxFull(pool.pid, capacity: 2))
             gate.open()
             for reply in [first] + wanted { _ = try await reply.receive(timeout: .seconds(30)) }
@@ -281,12 +281,9 @@ struct PoolTests {
     }
 }
 
-/// Writes down which requests it handles.
+/// Writes down which requests it handles, before it does.
 struct Handling: AsyncGenServer {
-    struct Call: Sendable {
-        let number: Int
-        var gate: Gate?
-    }
+    enum Call: Sendable { case value(Int), wait(Int, Gate), sleep(Int), fail(Int) }
 
     let log: Log<Int>
 
@@ -295,9 +292,22 @@ struct Handling: AsyncGenServer {
     mutating func handleCall(
         _ request: Call, from: From<Int>, process: ServerProcess
     ) async throws -> CallResult<Int> {
-        log.append(request.number)
-        if let gate = request.gate { await gate.wait() }
-        return .reply(request.number)
+        switch request {
+        case .value(let number):
+            log.append(number)
+            return .reply(number)
+        case .wait(let number, let gate):
+            log.append(number)
+            await gate.wait()
+            return .reply(number)
+        case .sleep(let number):
+            log.append(number)
+            try await process.sleep(for: .seconds(3600))
+            return .reply(number)
+        case .fail(let number):
+            log.append(number)
+            throw TestError(number)
+        }
     }
 }
 
