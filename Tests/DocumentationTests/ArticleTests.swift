@@ -13,7 +13,10 @@ struct ArticleTests {
         .appending(path: "Sources/Troupe/Troupe.docc")
 
     /// The articles whose code stands in a file of `Snippets` too, and so is compiled.
-    static let compiled = ["ProcessesAndMailboxes", "TasksAndAgents", "TopicsAndChannels"]
+    static let compiled = [
+        "GenServers", "LinksAndMonitors", "LookingInside", "ProcessesAndMailboxes",
+        "RegistriesAndGroups", "Supervision", "TasksAndAgents", "TopicsAndChannels",
+    ]
 
     private func withoutWhitespace(_ text: Substring) -> String {
         String(text.filter { !$0.isWhitespace })
