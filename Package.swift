@@ -26,6 +26,7 @@ let package = Package(
     ]
         + [
             "ChatRoom", "Counter", "DiningPhilosophers", "Embedding", "Hello", "Links", "PingPong",
+            "RateLimiter", "SelfHealingFetcher", "Supervised",
             "WordCount", "WorkerPool",
         ].map { example in
             .executableTarget(

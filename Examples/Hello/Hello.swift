@@ -29,19 +29,21 @@ struct Counter: GenServer {
 struct Hello {
     static func main() async throws {
         let node = try Node(name: "hello")
-        // A keeper that is linked with its counter, traps exits, and starts a new one when it dies.
-        let keeper = try node.spawn(options: .init(trapsExits: true)) { process in
-            for start in [40, 0] {
-                let counter = try process.spawnLinked(Counter.self, start)
-                try counter.cast(.increment(by: 2))
-                print("counter \(counter.pid) says", try await counter.call(.value))
-                try counter.cast(start == 40 ? .crash : .increment(by: 1))
-                if start == 40, let exit = try await process.receive() as? MessageExit {
-                    print("it died: \(exit.reason); here comes another")
-                }
-            }
+        // Starts the counter, and starts it again whenever it dies.
+        let tree = SupervisorSpec {
+            ChildSpec(Counter.self, 40, name: "counter")
         }
-        try await keeper.value
+        _ = try await node.spawn(Supervisor.self, tree)
+
+        // Whichever counter holds the name, now or later.
+        let counter = node.server(Counter.self, named: "counter")
+        try counter.cast(.increment(by: 2))
+        print("the counter says", try await counter.call(.value))
+        try counter.cast(.crash)
+        // Nobody waits for the dead: until there is a new counter, calls fail at once.
+        var value: Int?
+        while value == nil { value = try? await counter.call(.value) }
+        print("it died, and its successor says", value ?? 0)
         await node.stop()
     }
 }

@@ -14,7 +14,8 @@ struct ArticleTests {
 
     /// The articles whose code stands in a file of `Snippets` too, and so is compiled.
     static let compiled = [
-        "Applications", "ProcessesAndMailboxes", "TasksAndAgents", "TopicsAndChannels",
+        "Applications", "GenServers", "LinksAndMonitors", "LookingInside", "ProcessesAndMailboxes",
+        "RegistriesAndGroups", "Supervision", "TasksAndAgents", "TopicsAndChannels",
     ]
 
     private func withoutWhitespace(_ text: Substring) -> String {

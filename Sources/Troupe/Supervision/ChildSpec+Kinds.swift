@@ -11,7 +11,7 @@ extension ChildSpec {
     ///   - argument: what its `init` is given, each time that it is started.
     ///   - id: what the supervisor knows it by; nil for its name, or else the name of its type.
     ///   - name: a name to register, under which the child can be reached whichever instance runs;
-    ///     see ``Node/server(_:named:)``.
+    ///     see ``NamedServer``.
     ///   - options: how it is spawned. Its name gives way to `name`.
     ///   - restart: which ends are repaired.
     ///   - shutdown: how it is ended; nil for five seconds.
