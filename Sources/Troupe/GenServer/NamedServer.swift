@@ -310,4 +310,26 @@ extension Node {
     ) -> NamedServer<Server> {
         NamedServer(self, name) { $0 is AsyncCell<Server> }
     }
+
+    /// A typed reference to the server that has a pid, for example a child that a supervisor has
+    /// started.
+    ///
+    /// - Returns: nil when there is no such process on this node, or one of another type.
+    public func server<Server: GenServer>(
+        _ type: Server.Type, at pid: Pid
+    ) -> ServerRef<Server>? {
+        guard case .process(let cell) = locate(pid), cell is DirectCell<Server> else { return nil }
+        return ServerRef(cell)
+    }
+
+    /// A typed reference to the server that has a pid, for example a child that a supervisor has
+    /// started.
+    ///
+    /// - Returns: nil when there is no such process on this node, or one of another type.
+    public func server<Server: AsyncGenServer>(
+        _ type: Server.Type, at pid: Pid
+    ) -> ServerRef<Server>? {
+        guard case .process(let cell) = locate(pid), cell is AsyncCell<Server> else { return nil }
+        return ServerRef(cell)
+    }
 }

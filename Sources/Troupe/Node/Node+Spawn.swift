@@ -182,8 +182,7 @@ extension Node {
         let key = NodeState.TraitsKey(type: ObjectIdentifier(type), obeysParent: obeysParent)
         if isPlain, let traits = state.withLock({ $0.traits[key] }) { return traits }
         let traits = ProcessTraits(
-            options: options, isServer: isServer, obeysParent: obeysParent,
-            typeName: isServer ? "\(type)" : "closure")
+            options: options, type: type, isServer: isServer, obeysParent: obeysParent)
         if isPlain { state.withLock { $0.traits[key] = traits } }
         return traits
     }
@@ -299,7 +298,8 @@ extension ProcessCell {
         let failure = await withTaskCancellationHandler {
             await startTimeout(timeout, inbox, parent: parent)
         } onCancel: {
-            self.killSelf()
+            // A supervisor has to end the children that it has started so far.
+            if self.traits.childReader != nil { self.orderShutdown() } else { self.killSelf() }
         }
         if let failure { return failure }
         return outcome.state.withLock { _ in outcome.value ?? nil }

@@ -22,9 +22,13 @@
 ///
 /// - Source: Ergo's `act.Pool`; the elastic size is that of Erlang's `poolboy`.
 public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour {
+    /// What the workers answer.
     public typealias Call = Worker.Call
+    /// What they answer with.
     public typealias Reply = Worker.Reply
+    /// The same for plain code.
     public typealias Direct = Worker.Call
+    /// The same for plain code.
     public typealias DirectReply = Worker.Reply
 
     /// What a pool takes besides requests.
@@ -58,6 +62,12 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     private var alarm = RestartAlarm()
     private var failureCount = 0
     private var retryCount = 0
+
+    var children: [ChildInfo] {
+        state.pids.reversed().map {
+            ChildInfo(id: nil, status: .running($0), type: .worker, behaviour: "\(Worker.self)")
+        }
+    }
 
     // MARK: - Callbacks
 

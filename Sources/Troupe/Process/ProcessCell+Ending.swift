@@ -135,7 +135,11 @@ extension ProcessCell {
             if case .stop = request.kind { continue }
             request.reply.fail(.exited(reason))
         }
-        for partner in relations.links.ended() { partner.receive(signal, from: pid) }
+        // The parent comes last: when a supervisor starts this process again its children have been
+        // told already.
+        let partners = relations.links.ended()
+        for partner in partners where partner.id != parentID { partner.receive(signal, from: pid) }
+        for partner in partners where partner.id == parentID { partner.receive(signal, from: pid) }
         // A kill may have come after the body had returned.
         let result = reason == .normal ? relations.result : nil
         for (id, watcher) in relations.monitoredBy {

@@ -152,16 +152,19 @@ final class ProcessTraits: Sendable {
     /// What the process runs, for reports.
     let typeName: String
     let isServer: Bool
+    /// Reads the children of a supervisor from its state; nil for other processes.
+    let childReader: (@Sendable (UnsafeMutableRawPointer) -> [ChildInfo])?
 
-    init(options: ProcessOptions, isServer: Bool, obeysParent: Bool, typeName: String) {
+    init(options: ProcessOptions, type: Any.Type, isServer: Bool, obeysParent: Bool) {
         self.mailbox = options.mailbox
         self.leftovers = options.leftovers
         self.groupLeader = options.groupLeader
         self.hasOwnThread = options.ownThread
         self.stopsOnNormalLink = options.stopsOnNormalLink
         self.obeysParent = obeysParent
-        self.typeName = typeName
+        self.typeName = isServer ? "\(type)" : "closure"
         self.isServer = isServer
+        self.childReader = (type as? any SupervisorBehaviour.Type)?.childReader
     }
 }
 

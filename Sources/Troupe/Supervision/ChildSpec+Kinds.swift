@@ -192,6 +192,32 @@ extension ChildSpec {
             return StartedChild(child.pid)
         }
     }
+
+    /// A dynamic supervisor as a child.
+    ///
+    /// - Parameters:
+    ///   - id: what the outer supervisor knows it by.
+    ///   - spec: its flags, and what its children are.
+    ///   - name: a name to register.
+    ///   - options: how it is spawned. Its name gives way to `name`.
+    ///   - restart: which ends are repaired. Its children are lost with it: only they know what they
+    ///     were started with.
+    ///   - shutdown: how it is ended; nil for as long as it takes.
+    ///   - isSignificant: whether its end can end the outer supervisor.
+    ///   - recovery: what is done beyond OTP.
+    public static func dynamicSupervisor<Argument: Sendable>(
+        _ id: String, _ spec: DynamicSupervisorSpec<Argument>, name: String? = nil,
+        options: ProcessOptions = .default, restart: Restart = .permanent,
+        shutdown: Shutdown? = nil, isSignificant: Bool = false,
+        recovery: ChildRecovery = ChildRecovery()
+    ) -> ChildSpec {
+        var child = ChildSpec(
+            DynamicSupervisor<Argument>.self, spec, id: id, name: name, options: options,
+            restart: restart, shutdown: shutdown, isSignificant: isSignificant,
+            recovery: recovery)
+        child.ownMistakes = spec.mistakes.map(\.kind)
+        return child
+    }
 }
 
 extension ProcessCell {

@@ -35,6 +35,8 @@ public struct ChildSpec: Sendable {
 
     let options: ProcessOptions?
     let children: SupervisorSpec?
+    /// What is wrong with the flags of a supervisor of another kind.
+    var ownMistakes: [SpecMistake.Kind] = []
     let start: @Sendable (ChildStarter) async throws -> StartedChild
 
     init(
@@ -92,9 +94,38 @@ public struct ChildStarter: ProcessContext {
     public let leftovers: Leftovers
 
     init(_ supervisor: some ProcessContext, leftovers: Leftovers = .drop) {
-        _handle = supervisor._handle
+        self.init(supervisor._handle, leftovers: leftovers)
+    }
+
+    init(_ handle: ProcessHandle, leftovers: Leftovers = .drop) {
+        _handle = handle
         self.leftovers = leftovers
     }
+
+    /// Starts a child.
+    ///
+    /// Its name may be held by a process that has been told to end but has not yet: the child of a
+    /// supervisor that was killed and is started again right now. That one is waited for.
+    func start(_ spec: ChildSpec) async throws -> StartedChild {
+        for _ in 0..<Self.attemptCountMax {
+            do {
+                return try await spec.start(self)
+            } catch {
+                guard case .nameTaken(_, let pid)? = error as? SpawnError,
+                    case .process(let holder) = node.locate(pid), holder.isToldToEnd
+                else { throw error }
+                let patience = Self.patience.clampedNanoseconds
+                let deadline = cell.scheduler.now.addingSaturated(patience)
+                guard (try? await holder.exitReason(deadline: deadline)) != nil else { throw error }
+            }
+        }
+        return try await spec.start(self)
+    }
+
+    /// As long as children get by default to end.
+    private static var patience: Duration { .seconds(5) }
+    /// Others may want the name, too.
+    private static var attemptCountMax: Int { 3 }
 
     func options(_ options: ProcessOptions) -> ProcessOptions {
         guard case .drop = options.leftovers else { return options }

@@ -61,7 +61,7 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
         case .terminate(let pid, let replyTo):
             replyTo.reply(try await terminate(pid, process))
         case .children(let replyTo):
-            replyTo.reply(state.all.reversed().map { $0.child.info(isRunning: $0.isRunning) })
+            replyTo.reply(children)
         case .count(let replyTo):
             replyTo.reply(count)
         }
@@ -107,6 +107,10 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
 
     // MARK: - How it is done
 
+    var children: [ChildInfo] {
+        state.all.reversed().map { $0.child.info(isRunning: $0.isRunning) }
+    }
+
     private mutating func start(
         _ argument: Argument, _ process: ServerProcess
     ) async throws -> Result<StartedChild?, SupervisorError> {
@@ -132,7 +136,7 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
     ) async throws -> Result<StartedChild?, ChildStartFailure> {
         do {
             return .success(
-                try await child.start(ChildStarter(process, leftovers: leftovers)))
+                try await ChildStarter(process, leftovers: leftovers).start(child))
         } catch let error where error.isIgnoredStart {
             return .success(nil)
         } catch {

@@ -33,6 +33,8 @@ public struct PartitionSupervisor<Server: ServerProtocol>: AsyncGenServer, Super
     private let partitions: Partitions<Server>
     private var driver: SupervisorDriver
 
+    var children: [ChildInfo] { driver.children }
+
     /// Registers the name, then starts the partitions.
     ///
     /// - Throws: ``SpecInvalid``; ``RegistryError`` when the name is taken; or

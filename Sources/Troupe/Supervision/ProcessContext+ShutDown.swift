@@ -135,7 +135,22 @@ extension PendingShutdown {
     }
 }
 
+extension ProcessContext {
+    /// Runs `body` on a task that is not cancelled when this process is told to end.
+    func withoutCancellation(_ body: @escaping @Sendable (ChildStarter) async -> Void) async {
+        let isDone = ReplyCell(callee: pid)
+        cell.borrowRunner { cell, _ in
+            await body(ChildStarter(ProcessHandle(cell)))
+            isDone.succeed()
+        }
+        await isDone.wait(deadline: .max, timers: node.timers, isCancellable: false)
+    }
+}
+
 extension ProcessCell {
+    /// Whether the process is to end, if it has not ended.
+    var isToldToEnd: Bool { core.withLock { $0.lifecycle.stopReason != nil } }
+
     /// Why the process has ended, or is to end.
     fileprivate var finalReason: ExitReason {
         core.withLock { $0.lifecycle.stopReason } ?? .shutdown

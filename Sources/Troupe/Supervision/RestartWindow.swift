@@ -10,7 +10,8 @@
 ///
 /// - Source: `intensity` and `period` of OTP's supervisors.
 struct RestartWindow: Sendable {
-    private let limit: RestartLimit
+    /// The limit from the next restart on.
+    var limit: RestartLimit
     /// When restarts happened, the oldest first; those before `first` are over.
     private var times: [NodeClock.Instant] = []
     private var first = 0

@@ -163,6 +163,7 @@ private struct SpecCheck {
             note(.backoffInvalid(backoff), path, if: !backoff.isValid)
         }
         if let options = child.options { visit(options, path) }
+        for mistake in child.ownMistakes { note(mistake, path, if: true) }
         if let children = child.children { visit(children, path: path) }
     }
 

@@ -32,6 +32,8 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
 
     private var driver: SupervisorDriver
 
+    var children: [ChildInfo] { driver.children }
+
     /// Checks the specification, then starts the children.
     ///
     /// - Throws: ``SpecInvalid``; or `.shutdown(ChildStartFailure)` for the first child that does
@@ -57,6 +59,3 @@ public struct Supervisor: AsyncGenServer, SupervisorBehaviour {
         try await driver.endAll(process)
     }
 }
-
-/// What the children of it are is a matter of its own: as a child it is of type `supervisor`.
-protocol SupervisorBehaviour {}

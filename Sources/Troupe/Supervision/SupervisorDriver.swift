@@ -28,13 +28,36 @@ struct SupervisorDriver {
         state = SupervisorState(spec)
         killGrace = spec.killGrace
         watch = try StuckWatch.start(spec.stuckAfter, process)
-        for child in spec.children {
-            if let failure = try await startFirst(child.id, process) {
-                try await endAll(process)
-                throw ExitReason.shutdown(failure)
+        do {
+            for child in spec.children {
+                if let failure = try await startFirst(child.id, process) {
+                    throw ExitReason.shutdown(failure)
+                }
+            }
+            try Task.checkCancellation()
+        } catch {
+            await rollBack(process)
+            throw error
+        }
+    }
+
+    /// Ends the children that have been started, although this process itself may have been told to
+    /// end, which cancels its task.
+    private func rollBack(_ process: some ProcessContext) async {
+        let children = state.endOrder.compactMap { state[$0] }
+        let killGrace = killGrace
+        await process.withoutCancellation { process in
+            for child in children {
+                guard let pid = child.pid else { continue }
+                try? await process.end(
+                    pid, child: child.spec.id, by: child.spec.shutdown,
+                    restart: child.spec.restart, killGrace: killGrace)
             }
         }
     }
+
+    /// The newest first.
+    var children: [ChildInfo] { state.order.reversed().compactMap { state[$0]?.info } }
 
     /// Does what the supervisor is asked for.
     mutating func handle(
@@ -54,7 +77,7 @@ struct SupervisorDriver {
             replyTo.reply(
                 state[id].map { .success(($0.spec, $0.info)) } ?? .failure(.notFound(id)))
         case .children(let replyTo):
-            replyTo.reply(state.order.reversed().compactMap { state[$0]?.info })
+            replyTo.reply(children)
         case .change(let spec, let replyTo):
             replyTo.reply(change(to: spec))
         }
@@ -155,7 +178,7 @@ struct SupervisorDriver {
         guard let child = state[id] else { return .success(nil) }
         do {
             let starter = ChildStarter(process, leftovers: child.leftovers)
-            let started = try await child.spec.start(starter)
+            let started = try await starter.start(child.spec)
             state.started(id, started.pid, at: process.node.clock.now)
             report(isRestart ? .restarted : .started, id, started.pid, process)
             return .success(started)

@@ -23,6 +23,8 @@ public enum SupervisorError: Error, Sendable, Equatable {
     case startFailed(ChildStartFailure)
     /// The specification is wrong.
     case specInvalid(SpecInvalid)
+    /// The process is none of Troupe's supervisors.
+    case notSupervisor(Pid)
     /// The supervisor has as many children as it may.
     case tooManyChildren(limit: Int)
     /// The supervisor did not answer; it may have done what it was asked for.
@@ -67,6 +69,7 @@ extension SupervisorError: CustomStringConvertible {
             "child \"\(id)\" is known and stopped; restart or delete it"
         case .startFailed(let failure): failure.description
         case .specInvalid(let error): error.description
+        case .notSupervisor(let pid): "\(pid) is no supervisor"
         case .tooManyChildren(let limit): "the supervisor has \(limit) children, its limit"
         case .call(let error): error.description
         }

@@ -18,8 +18,8 @@ struct SupervisorState {
     private(set) var order: [String] = []
     private var children: [String: Child] = [:]
     private var ids: [Pid: String] = [:]
-    /// How many children wait to be started again.
-    private(set) var restartingCount = 0
+    /// When the children that wait to be started again are due.
+    private var waiting: [String: NodeClock.Instant] = [:]
 
     struct Child {
         var spec: ChildSpec
@@ -27,7 +27,7 @@ struct SupervisorState {
         fileprivate var startedAt: NodeClock.Instant?
         fileprivate var history: RestartHistory
         /// The mailboxes of its instances, when they are kept.
-        let kept: KeptMailbox?
+        fileprivate(set) var kept: KeptMailbox?
 
         fileprivate init(_ spec: ChildSpec) {
             self.spec = spec
@@ -94,10 +94,12 @@ struct SupervisorState {
     /// The running children, the newest first: the order in which they are ended.
     var endOrder: [String] { order.reversed().filter { children[$0]?.pid != nil } }
 
+    /// How many children wait to be started again.
+    var restartingCount: Int { waiting.count }
+
     /// When the next child has to be started again; nil when none waits.
     var nextDue: NodeClock.Instant? {
-        if restartingCount == 0 { return nil }
-        return children.values.lazy.compactMap(\.due).min()
+        waiting.values.min()
     }
 
     // MARK: - Specifications
@@ -123,13 +125,13 @@ struct SupervisorState {
     mutating func change(to spec: SupervisorSpec) {
         strategy = spec.strategy
         autoShutdown = spec.autoShutdown
-        window = RestartWindow(spec.limit)
+        window.limit = spec.limit
         let named = Set(spec.children.map(\.id))
         order = order.filter { !named.contains($0) } + spec.children.map(\.id)
         for child in spec.children {
             var changed = Child(child)
             if let old = children[child.id] {
-                (changed.phase, changed.startedAt) = (old.phase, old.startedAt)
+                changed.takeOver(old)
             }
             children[child.id] = changed
         }
@@ -188,7 +190,8 @@ struct SupervisorState {
     /// The next attempt to start a child again, if its time has come.
     mutating func dueAttempt(at now: NodeClock.Instant) -> ExitAction? {
         guard let due = nextDue, due <= now else { return nil }
-        let next = order.first { children[$0]?.due == due }
+        // Of several in the order in which they are started.
+        let next = waiting.count == 1 ? waiting.keys.first : order.first { waiting[$0] == due }
         guard let id = next, case .restarting(let restarting) = children[id]?.phase else {
             return nil
         }
@@ -272,10 +275,13 @@ struct SupervisorState {
     private mutating func setPhase(_ id: String, _ phase: Phase) {
         guard let child = children[id] else { return }
         if let pid = child.pid { ids[pid] = nil }
-        if case .restarting = child.phase { restartingCount -= 1 }
+        waiting[id] = nil
         children[id]?.phase = phase
-        if case .running(let pid) = phase { ids[pid] = id }
-        if case .restarting = phase { restartingCount += 1 }
+        switch phase {
+        case .running(let pid): ids[pid] = id
+        case .restarting(let restarting): waiting[id] = restarting.due
+        case .stopped: break
+        }
     }
 }
 
@@ -285,8 +291,12 @@ extension SupervisorState.Child {
         if case .running(let pid) = phase { pid } else { nil }
     }
 
-    fileprivate var due: NodeClock.Instant? {
-        if case .restarting(let restarting) = phase { restarting.due } else { nil }
+    /// Goes on where the child with the old specification was. What a running instance has been
+    /// spawned with stays in use: its mailbox goes where the next instance looks for it.
+    fileprivate mutating func takeOver(_ old: Self) {
+        (phase, startedAt) = (old.phase, old.startedAt)
+        if spec.recovery == old.spec.recovery { history = old.history }
+        if kept != nil, let oldKept = old.kept { kept = oldKept }
     }
 
     /// What the mailbox of its next instance is to be spawned with.

@@ -16,7 +16,7 @@
 /// Tasks are not started again when they end.
 ///
 /// - Source: Elixir's `Task.Supervisor`.
-public struct TaskSupervisor: AsyncGenServer {
+public struct TaskSupervisor: AsyncGenServer, SupervisorBehaviour {
     /// What the supervisor is started with.
     public struct Options: Sendable {
         /// How many tasks may run at once; nil for as many as the node allows.
@@ -44,7 +44,13 @@ public struct TaskSupervisor: AsyncGenServer {
     }
 
     private let maxChildren: Int?
-    private var children: [Pid: Child] = [:]
+    private var tasks: [Pid: Child] = [:]
+
+    var children: [ChildInfo] {
+        tasks.keys.sorted { $0.id > $1.id }.map {
+            ChildInfo(id: nil, status: .running($0), type: .worker, behaviour: "closure")
+        }
+    }
 
     /// Starts the supervisor without tasks.
     public init(_ options: Options, process: ServerProcess) async {
@@ -56,12 +62,12 @@ public struct TaskSupervisor: AsyncGenServer {
     public mutating func handleCast(_ message: Request, process: ServerProcess) async {
         switch message.kind {
         case .children(let replyTo):
-            replyTo.reply(children.keys.sorted { $0.id < $1.id })
+            replyTo.reply(tasks.keys.sorted { $0.id < $1.id })
         case .start(let start):
-            if let maxChildren, children.count >= maxChildren {
+            if let maxChildren, tasks.count >= maxChildren {
                 start.refuse(.tooManyTasks(limit: max(maxChildren, 0)))
             } else if let task = start.start(process.cell) {
-                children[task.pid] = Child(process: task, shutdown: start.shutdown)
+                tasks[task.pid] = Child(process: task, shutdown: start.shutdown)
             }
         }
     }
@@ -70,7 +76,7 @@ public struct TaskSupervisor: AsyncGenServer {
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async {
-        if let exit = message as? MessageExit, children.removeValue(forKey: exit.from) != nil {
+        if let exit = message as? MessageExit, tasks.removeValue(forKey: exit.from) != nil {
             return
         }
         process.reportUnhandled(message)
@@ -78,10 +84,16 @@ public struct TaskSupervisor: AsyncGenServer {
 
     /// Ends all tasks, each in its manner, and waits until they have ended.
     public mutating func terminate(reason: ExitReason, process: ServerProcess) async throws {
-        let endings = children.values.compactMap { child in
+        let endings = tasks.values.compactMap { child in
             process.beginEnding(child.process.pid, by: child.shutdown, restart: .temporary)
         }
-        try await ChildEnding.finishAll(endings, process)
+        do {
+            try await ChildEnding.finishAll(endings, process)
+        } catch {
+            // It has been killed. Those that trap exits would live on.
+            for child in tasks.values { process.exit(child.process.pid, .kill) }
+            throw error
+        }
     }
 }
 

@@ -83,15 +83,7 @@ enum CaseTables {
     ]
 
     /// What comes with parts of the library that are not there yet.
-    static let later: [String: String] = [
-        "DSUP-17": "partition supervisors",
-        "DSUP-18": "partition supervisors",
-        "DSUP-19": "partition supervisors",
-        "RACE-18": "supervisors",
-        "RACE-20": "supervisors",
-        "RACE-22": "supervisors",
-        "RACE-23": "supervisors",
-    ]
+    static let later: [String: String] = [:]
 
     /// What the library leaves out; the documentation for those who come from Erlang says so.
     static let leftOut: [String: String] = [

@@ -36,7 +36,7 @@ struct RestartTests {
             let limit = RestartLimit(Int.random(in: 0...8, using: &random), within: .seconds(1))
             var window = RestartWindow(limit)
             var (all, now): ([UInt64], UInt64) = ([], 0)
-            for _ in 0..<2000 {
+            for _ in 0..<400 {
                 now += UInt64.random(in: 0...300, using: &random)
                 all.append(now)
                 let count = all.count { $0 + 1000 >= now }
