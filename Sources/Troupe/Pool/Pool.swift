@@ -22,9 +22,13 @@
 ///
 /// - Source: Ergo's `act.Pool`; the elastic size is that of Erlang's `poolboy`.
 public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour {
+    /// The requests: those of the workers.
     public typealias Call = Worker.Call
+    /// What the workers reply.
     public typealias Reply = Worker.Reply
+    /// Plain code sends the same requests.
     public typealias Direct = Worker.Call
+    /// And gets the same replies.
     public typealias DirectReply = Worker.Reply
 
     /// What a pool takes besides requests.
