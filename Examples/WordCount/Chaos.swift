@@ -6,6 +6,8 @@
 import Troupe
 
 /// Kills a worker for about every third chunk, some time within the next 3 ms.
+///
+/// Give it a thread of its own, so that the workers do not keep it waiting.
 struct Chaos: AsyncGenServer {
     struct Argument: Sendable {
         let seed: UInt64
@@ -32,12 +34,23 @@ struct Chaos: AsyncGenServer {
         case .chunkSent:
             guard random.next() % 3 == 0 else { return }
             try await process.sleep(for: .microseconds(Int64(random.next() % 3000)))
-            let pool = process.node.whereis(pool, as: Pool<Worker>.self)
-            guard let victim = try await pool?.poolStatus().workers.randomElement(using: &random)
-            else { return }
+            guard let victim = victim(on: process.node) else { return }
             _ = try await process.shutDown(victim, by: .brutalKill)
         case .finish(let replyTo): replyTo.reply(())
         }
+    }
+}
+
+extension Chaos {
+    /// A worker in the middle of a chunk; if there is none, any.
+    ///
+    /// It looks from outside, and so needs no answer of a pool that may be busy itself.
+    private mutating func victim(on node: Node) -> Pid? {
+        guard let pool = node.whereis(pool, as: Pool<Worker>.self) else { return nil }
+        let workers = (node.info(pool.pid)?.links ?? []).compactMap { node.info($0) }
+            .filter { $0.behaviour == "\(Worker.self)" }
+        let busy = workers.filter { $0.activity == .handling(.continue) }
+        return (busy.isEmpty ? workers : busy).randomElement(using: &random)?.pid
     }
 }
 

@@ -106,7 +106,9 @@ enum WordCount {
             ChildSpec(Collector.self, name: "collector")
             ChildSpec(Pool<Worker>.self, workers, name: "workers")
             if let seed = options.chaosSeed {
-                ChildSpec(Chaos.self, .init(seed: seed, pool: "workers"), name: "chaos")
+                ChildSpec(
+                    Chaos.self, .init(seed: seed, pool: "workers"), name: "chaos",
+                    options: .init(ownThread: true))
             }
         }
     }

@@ -22,13 +22,13 @@
 ///
 /// - Source: Ergo's `act.Pool`; the elastic size is that of Erlang's `poolboy`.
 public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour {
-    /// What the workers answer.
+    /// The requests: those of the workers.
     public typealias Call = Worker.Call
-    /// What they answer with.
+    /// What the workers reply.
     public typealias Reply = Worker.Reply
-    /// The same for plain code.
+    /// Plain code sends the same requests.
     public typealias Direct = Worker.Call
-    /// The same for plain code.
+    /// And gets the same replies.
     public typealias DirectReply = Worker.Reply
 
     /// What a pool takes besides requests.

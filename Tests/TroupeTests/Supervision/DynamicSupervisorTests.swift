@@ -205,7 +205,8 @@ struct DynamicSupervisorTests {
     @Test("a back-off delays the restart; the child is shown as restarting until then")
     func backoff() async throws {
         try await withReports { node, reports in
-            let backoff = RestartBackoff(from: .milliseconds(30), upTo: .seconds(1), jitter: 0)
+            let hour = Duration.seconds(3600)
+            let backoff = RestartBackoff(from: .milliseconds(30), upTo: hour, jitter: 0)
             let supervisor = try await node.spawn(
                 DynamicSupervisor<Int>.self,
                 counters(limit: RestartLimit(10), recovery: ChildRecovery(backoff: backoff)))
@@ -219,11 +220,15 @@ struct DynamicSupervisorTests {
                 #expect(begin.duration(to: node.clock.now) >= .milliseconds(delay))
                 pid = try #require(report.pid)
             }
-            // The next one would come after 120 ms.
+            let patient = try await node.spawn(
+                DynamicSupervisor<Int>.self,
+                counters(recovery: ChildRecovery(backoff: RestartBackoff(from: hour, upTo: hour))))
+            pid = try await patient.startPid(1)
             node.kill(pid)
-            while try await supervisor.countChildren().active > 0 { await Task.yield() }
-            try await supervisor.terminateChild(pid)
-            #expect(try await supervisor.whichChildren() == [])
+            while try await patient.countChildren().active > 0 { await Task.yield() }
+            #expect(try await patient.whichChildren().map(\.status) == [.restarting])
+            try await patient.terminateChild(pid)
+            #expect(try await patient.whichChildren() == [])
         }
     }
 
