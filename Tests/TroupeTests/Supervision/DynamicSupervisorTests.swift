@@ -19,10 +19,10 @@ struct DynamicSupervisorTests {
     }
 
     /// OTP: `simple_one_for_one_scale_many_temporary_children`.
-    @Test("a hundred thousand children start, and end with their supervisor")
+    @Test("many thousands of children start, and end with their supervisor")
     func many() async throws {
         let wanted = TestEnvironment.number("TROUPE_STRESS_OPERATIONS") ?? 100_000
-        let count = min(wanted, 100_000)
+        let count = min(wanted / 10, 100_000)
         try await withNode { node in
             let supervisor = try await node.spawn(
                 DynamicSupervisor<Int>.self, counters(.transient))
