@@ -39,11 +39,11 @@ struct Hello {
         let counter = node.server(Counter.self, named: "counter")
         try counter.cast(.increment(by: 2))
         print("the counter says", try await counter.call(.value))
+        let first = counter.current
         try counter.cast(.crash)
-        // Nobody waits for the dead: until there is a new counter, calls fail at once.
-        var value: Int?
-        while value == nil { value = try? await counter.call(.value) }
-        print("it died, and its successor says", value ?? 0)
+        // Nobody answers for the dead; its successor has the name.
+        let second = try await counter.instance(after: first)
+        print("it died, and its successor says", try await second.call(.value))
         await node.stop()
     }
 }

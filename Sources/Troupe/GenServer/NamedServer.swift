@@ -48,6 +48,40 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
     /// The pid of ``current``.
     public var pid: Pid? { find(after: nil)?.pid }
 
+    /// The server that holds the name, waiting for one if nobody does: so a caller gets over the
+    /// moment between the end of one instance and the start of the next.
+    ///
+    /// - Parameters:
+    ///   - gone: an instance that will not do, because it has ended or is about to; nil for none.
+    ///   - timeout: how long to wait at most.
+    /// - Returns: an instance that has the name; its `init` may still be running.
+    /// - Throws: ``CallError`` — `.nameUnknown` when the time is over; `.cancelled`.
+    public func instance(
+        after gone: ServerRef<Server>? = nil, upTo timeout: Duration = .seconds(5)
+    ) async throws(CallError) -> ServerRef<Server> {
+        let deadline = node.scheduler.now.addingSaturated(timeout.clampedNanoseconds)
+        while true {
+            if let cell = find(after: gone?.cell) { return ServerRef(cell) }
+            if let gone = gone?.cell, node.names.find(name) === gone {
+                // Nobody can register the name before it has ended.
+                do {
+                    _ = try await gone.exitReason(deadline: deadline)
+                } catch { throw missing(error) }
+                continue
+            }
+            let waiter = ReplyCell(callee: node.pid(id: 0))
+            node.names.addWaiter(waiter, for: name)
+            defer { node.names.removeWaiter(waiter, for: name) }
+            if find(after: gone?.cell) != nil { continue }
+            await waiter.wait(deadline: deadline, timers: node.timers)
+            if let error = waiter.state.withLock({ $0.error }) { throw missing(error) }
+        }
+    }
+
+    private func missing(_ error: CallError) -> CallError {
+        if case .timeout = error { .nameUnknown(name) } else { error }
+    }
+
     /// Who holds the name.
     ///
     /// - Parameter gone: a process that has turned out to be gone. It has given its name back

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// Why a name could not be registered or unregistered.
 @nonexhaustive
 public enum RegistryError: Error, Hashable, Sendable {
@@ -54,6 +56,10 @@ final class NameRegistry: Sendable {
     }
 
     private let shards: [Shard]
+    /// How many wait for a holder of some name; nearly always none.
+    private let waiterCount = Atomic(0)
+    /// A leaf lock.
+    private let waiters = Lock<[String: [ReplyCell]]>([:])
 
     init() {
         shards = (0..<Self.shardCount).map { _ in Shard() }
@@ -91,6 +97,28 @@ final class NameRegistry: Sendable {
             return nil
         }
         if let failure { throw failure }
+        if waiterCount.load(ordering: .sequentiallyConsistent) > 0 { tellWaiters(of: name) }
+    }
+
+    // MARK: - Waiting for a holder
+
+    /// Has `waiter` told when somebody registers the name from now on.
+    func addWaiter(_ waiter: ReplyCell, for name: String) {
+        // Raised before whoever waits looks at the name: who registers it sees one or the other.
+        waiterCount.add(1, ordering: .sequentiallyConsistent)
+        waiters.withLock { $0[name, default: []].append(waiter) }
+    }
+
+    func removeWaiter(_ waiter: ReplyCell, for name: String) {
+        waiters.withLock { waiters in
+            waiters[name]?.removeAll { $0 === waiter }
+            if waiters[name]?.isEmpty == true { waiters[name] = nil }
+        }
+        waiterCount.subtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    private func tellWaiters(of name: String) {
+        for waiter in waiters.withLock({ $0[name] ?? [] }) { waiter.succeed() }
     }
 
     /// Takes a name away from its holder.

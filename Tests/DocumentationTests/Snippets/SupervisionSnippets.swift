@@ -150,6 +150,14 @@ enum SupervisionSnippets {
         _ = program
     }
 
+    static func partitions(node: Node) async throws {
+        let supervisor = try await node.spawn(
+            PartitionSupervisor<Counter>.self,
+            PartitionSupervisorSpec(Counter.self, named: "hits", count: 8) { number in 0 })
+        let hits = try await supervisor.partitions()
+        try hits["/index.html"].cast(.increment(by: 1))
+    }
+
     static func part9() {
         let events = EventHandler([.supervisorReport, .progress]) { event in
             guard case .supervisor(let report) = event else { return }

@@ -135,7 +135,13 @@ struct ApplicationConformanceTests {
                 ({ $0.pid }, .noProcess),
                 ({ $0.groupLeader ?? $0.pid }, .noProcess),
                 // It is linked, so its real reason is known.
-                ({ try $0.spawnLinked { _ in throw TestError(70) }.pid }, .error(TestError(70))),
+                (
+                    { process in
+                        let top = try process.spawnLinked { _ in throw TestError(70) }
+                        _ = try await top.exitReason
+                        return top.pid
+                    }, .error(TestError(70))
+                ),
             ]
             for (number, (start, reason)) in cases.enumerated() {
                 var application = TestApplication("a\(number)")

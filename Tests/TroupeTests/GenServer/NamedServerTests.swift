@@ -206,6 +206,40 @@ struct NamedServerTests {
             await other.stop()
         }
     }
+
+    @Test("who waits for an instance gets the next one, however soon or late it comes")
+    func nextInstance() async throws {
+        try await withNode { node in
+            let counter = node.server(Counter.self, named: "counter")
+            await #expect(throws: CallError.nameUnknown("counter")) {
+                try await counter.instance(upTo: .zero)
+            }
+            for start in 0..<50 {
+                async let waiting = counter.instance()
+                let server = try node.spawn(Counter.self, start, options: .init(name: "counter"))
+                #expect(try await waiting == server)
+                #expect(try await counter.instance() == server)
+                async let next = counter.instance(after: server)
+                try await server.stop()
+                let second = try node.spawn(Counter.self, start, options: .init(name: "counter"))
+                #expect(try await next == second)
+                try await second.stop()
+            }
+            // A holder of another type is nobody; an instance that lives on is waited for in vain.
+            let other = try await node.spawn(AsyncCounter.self, 0, options: .init(name: "counter"))
+            await #expect(throws: CallError.nameUnknown("counter")) {
+                try await counter.instance(upTo: .milliseconds(1))
+            }
+            try await other.stop()
+            let server = try node.spawn(Counter.self, 1, options: .init(name: "counter"))
+            await #expect(throws: CallError.nameUnknown("counter")) {
+                try await counter.instance(after: server, upTo: .milliseconds(1))
+            }
+            let task = Task { try await counter.instance(after: server) }
+            task.cancel()
+            await #expect(throws: CallError.cancelled) { try await task.value }
+        }
+    }
 }
 
 extension NamedServer {
