@@ -14,8 +14,9 @@ struct ArticleTests {
 
     /// The articles whose code stands in a file of `Snippets` too, and so is compiled.
     static let compiled = [
-        "Applications", "GenServers", "LinksAndMonitors", "LookingInside", "ProcessesAndMailboxes",
+        "GenServers", "LinksAndMonitors", "LookingInside", "ProcessesAndMailboxes",
         "RegistriesAndGroups", "Supervision", "TasksAndAgents", "TopicsAndChannels",
+        "WritingApplications",
     ]
 
     private func withoutWhitespace(_ text: Substring) -> String {

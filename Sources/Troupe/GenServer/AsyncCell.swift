@@ -114,7 +114,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .info(let message):
-                note(.info)
+                note(info: message)
                 try await server.pointee?.handleInfo(message, process: process)
             case .continuation(let message):
                 note(.continue)

@@ -120,7 +120,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, envelope)
             case .info(let message):
-                note(.info)
+                note(info: message)
                 try server.pointee?.handleInfo(message, process: process)
             case .continuation(let message):
                 note(.continue)

@@ -146,6 +146,14 @@ extension ProcessCell {
         activityKind.store(kind.rawValue, ordering: .relaxed)
     }
 
+    /// Says, to those who look from outside, that a message for `handleInfo` is being handled.
+    @inlinable
+    final func note(info message: any Sendable) {
+        infoType.store(
+            UInt(bitPattern: ObjectIdentifier(type(of: message as Any))), ordering: .relaxed)
+        note(.info)
+    }
+
     /// Says, to those who look from outside, that the process begins to run.
     @usableFromInline
     final func noteBegin() {

@@ -75,6 +75,9 @@ class ProcessCell: @unchecked Sendable {
     /// Which kind of message is being handled, as the raw value of a ``MessageKind``; for those who
     /// look from outside.
     @usableFromInline let activityKind = Atomic<UInt8>(0)
+    /// The type of the last message of the kind `info`, as the address of its metadata; 0 before
+    /// there was one. The types of other messages are known from the type of the server.
+    @usableFromInline let infoType = Atomic<UInt>(0)
     /// When the process last began to run, by the coarse clock.
     @usableFromInline let activitySince = Atomic<UInt64>(0)
     /// The thread that has claimed the process last; see ``noteClaim()``.

@@ -90,7 +90,6 @@ extension ShutdownOutcome {
         switch self {
         case .stuck:
             info.map { $0.stuck(for: $0.activityAge) }
-                ?? .stuck(duration: .zero, behaviour: "", message: nil)
         case .ended(let reason):
             switch (shutdown, reason) {
             case (.brutalKill, .killed), (_, .shutdown), (_, .noProcess): nil
@@ -108,6 +107,9 @@ extension ProcessSnapshot {
     func stuck(for duration: Duration) -> SupervisorReport.Occurrence {
         var message: MessageKind?
         if case .handling(let kind) = activity { message = kind }
-        return .stuck(duration: duration, behaviour: behaviour, message: message)
+        return .stuck(
+            StuckChild(
+                duration: duration, behaviour: behaviour, message: message,
+                messageType: messageType))
     }
 }

@@ -31,9 +31,8 @@ public struct SupervisorReport: Sendable {
         case startFailed(ChildStartFailure)
         /// The child was told to shut down, and ended with another reason.
         case shutdownFailed(ExitReason)
-        /// The child has handled one message of this kind for so long; nil when it is not known
-        /// what it does. The supervisor goes on.
-        case stuck(duration: Duration, behaviour: String, message: MessageKind?)
+        /// The child does not come back from a message. The supervisor goes on.
+        case stuck(StuckChild)
         /// The child has used up its budget of restarts and stays stopped.
         case childGivenUp
         /// There were too many restarts; the supervisor ends with `.shutdown`.
@@ -46,6 +45,28 @@ public struct SupervisorReport: Sendable {
         case .started, .restarted: true
         case .terminated, .startFailed, .shutdownFailed, .stuck, .childGivenUp, .givenUp: false
         }
+    }
+}
+
+/// A process that does not come back from a message, as it was seen from outside.
+public struct StuckChild: Sendable, Hashable {
+    /// For how long at least.
+    public let duration: Duration
+    /// The type of its server, or `closure`.
+    public let behaviour: String
+    /// Which callback it is in; nil when that is `terminate`, or not known.
+    public let message: MessageKind?
+    /// The type of the message; nil when it is not known.
+    public let messageType: String?
+}
+
+extension StuckChild: CustomStringConvertible {
+    /// What it does, and for how long.
+    public var description: String {
+        let message = message.map { " \($0)" } ?? ""
+        let type = messageType.map { " of type \($0)" } ?? ""
+        return
+            "(\(behaviour)) is stuck: it has handled one message\(message)\(type) for \(duration)"
     }
 }
 
@@ -67,9 +88,7 @@ extension SupervisorReport.Occurrence {
         case .terminated(let reason): "has ended: \(reason)"
         case .startFailed(let failure): "could not be started: \(failure.error)"
         case .shutdownFailed(let reason): "was told to shut down and ended with \(reason)"
-        case .stuck(let duration, let behaviour, let message):
-            "(\(behaviour)) is stuck: it has handled one message"
-                + (message.map { " (\($0))" } ?? "") + " for \(duration)"
+        case .stuck(let child): child.description
         case .childGivenUp: "has used up its restarts and stays stopped"
         case .givenUp: "has failed too often; the supervisor gives up"
         }

@@ -19,6 +19,9 @@ public struct ProcessSnapshot: Sendable {
     public let behaviour: String
     /// What it does.
     public let activity: ProcessActivity
+    /// The type of the message that it handles; nil when it handles none, or when that cannot be
+    /// told.
+    public let messageType: String?
     /// How long ago it last got something to do. For a process that is busy: how long it has been,
     /// with all messages that it took together.
     public let activityAge: Duration
@@ -152,6 +155,7 @@ extension ProcessCell {
             label: seen.ties.label,
             behaviour: traits.typeName,
             activity: activity(seen.lifecycle),
+            messageType: messageType(seen.lifecycle),
             activityAge: age(max(since, started)),
             isSuspended: seen.lifecycle.isSuspended,
             waitsOn: seen.ties.waits.map(\.processWait),
@@ -199,6 +203,21 @@ extension ProcessCell {
             let kind = MessageKind(rawValue: activityKind.load(ordering: .relaxed))
             return kind.map { .handling($0) } ?? .running
         case .ended: return .terminating
+        }
+    }
+
+    private func messageType(_ lifecycle: Lifecycle) -> String? {
+        guard case .handling(let kind) = activity(lifecycle) else { return nil }
+        switch kind {
+        case .call: return "\(traits.typeName).Call"
+        case .cast: return "\(traits.typeName).Cast"
+        case .direct: return "\(traits.typeName).Direct"
+        case .continue: return "\(traits.typeName).Continue"
+        case .timeout: return nil
+        case .info:
+            let address = infoType.load(ordering: .relaxed)
+            // Metadata is never freed, and nothing else is ever stored.
+            return address == 0 ? nil : "\(unsafeBitCast(address, to: Any.Type.self))"
         }
     }
 

@@ -162,8 +162,7 @@ enum SupervisionSnippets {
         let events = EventHandler([.supervisorReport, .progress]) { event in
             guard case .supervisor(let report) = event else { return }
             switch report.occurrence {
-            case .stuck(let duration, let behaviour, _):
-                print("\(behaviour) is stuck for \(duration)")
+            case .stuck(let child): print(child)
             case .givenUp: print("page somebody:", report)
             default: print(report)
             }

@@ -117,7 +117,9 @@ struct DynamicSupervisorTests {
             let stuck = reports.elements.dropFirst(count)
             #expect(Set(stuck.compactMap(\.pid)) == Set(pids) && stuck.count == count)
             for report in stuck {
-                guard case .stuck(_, "Recorder", .cast) = report.occurrence else {
+                guard case .stuck(let child) = report.occurrence, child.behaviour == "Recorder",
+                    child.message == .cast, child.messageType == "Recorder.Cast"
+                else {
                     Issue.record("\(report)")
                     continue
                 }
@@ -143,11 +145,13 @@ struct DynamicSupervisorTests {
             guard case .process(let cell) = node.locate(pid) else { return }
             try ServerRef<Recorder>(cell).cast { _ in gate.waitBlocking() }
             let report = try #require(await reports.wait(for: 2).last)
-            guard case .stuck(let duration, "Recorder", .cast) = report.occurrence else {
+            guard case .stuck(let child) = report.occurrence, child.behaviour == "Recorder",
+                child.message == .cast, child.messageType == "Recorder.Cast"
+            else {
                 Issue.record("\(report)")
                 return
             }
-            #expect(report.pid == pid && duration >= .milliseconds(20))
+            #expect(report.pid == pid && child.duration >= .milliseconds(20))
             let other = try await supervisor.startPid(2)
             #expect(try await supervisor.whichChildren().map(\.pid) == [other, pid])
             gate.open()
@@ -189,12 +193,15 @@ struct DynamicSupervisorTests {
                         var random = SeededGenerator(seed: seed)
                         for number in 0..<100 {
                             guard let pid = try? await supervisor.startPid(number) else { continue }
-                            if Bool.random(using: &random) { node.kill(pid) }
+                            guard Bool.random(using: &random) else { continue }
+                            let server = node.server(Counter.self, at: pid)
+                            node.kill(pid)
+                            // The supervisor has been told then, before it is asked below.
+                            _ = try? await server?.exitReason
                         }
                     }
                 }
             }
-            while try await supervisor.countChildren().active < 400 { await Task.yield() }
             let children = try await supervisor.whichChildren()
             #expect(Set(children.compactMap(\.pid)).count == 400)
             await waitWhile { node.count > 401 }

@@ -16,7 +16,8 @@ struct StuckWatchTests {
     ) -> ProcessSnapshot {
         ProcessSnapshot(
             pid: Pid(node: "test", id: id, creation: 1), names: [], label: nil, behaviour: "Test",
-            activity: activity, activityAge: .seconds(now - since), isSuspended: false, waitsOn: [],
+            activity: activity, messageType: nil, activityAge: .seconds(now - since),
+            isSuspended: false, waitsOn: [],
             mailboxCount: 0, mailboxCapacity: 1, messagesIn: 0, messagesHandled: handled,
             messagesDropped: 0, links: [], monitors: [], monitoredBy: [], aliases: [],
             trapsExits: false, parent: nil, groupLeader: nil, uptime: .seconds(now))

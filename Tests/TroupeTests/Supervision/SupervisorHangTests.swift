@@ -193,7 +193,9 @@ struct SupervisorHangTests {
             #expect(try await tree.status(of: "stuck") == .stopped)
             let report = try #require(reports.elements.first)
             #expect(reports.elements.count == 1 && report.pid == pid && report.child == "stuck")
-            guard case .stuck(_, "Worker", .info) = report.occurrence else {
+            guard case .stuck(let child) = report.occurrence, child.behaviour == "Worker",
+                child.message == .info, child.messageType == "Blocking"
+            else {
                 Issue.record("\(report)")
                 return
             }
@@ -249,11 +251,13 @@ struct SupervisorHangTests {
                 await blocking.begun.wait()
                 let report = await reports.wait(for: round)[round - 1]
                 #expect(report.child == "stuck" && report.pid == pids[0])
-                guard case .stuck(let duration, "Worker", .info) = report.occurrence else {
+                guard case .stuck(let child) = report.occurrence, child.behaviour == "Worker",
+                    child.message == .info, child.messageType == "Blocking"
+                else {
                     Issue.record("\(report)")
                     return
                 }
-                #expect(duration >= .milliseconds(40))
+                #expect(child.duration >= .milliseconds(40))
                 // Several looks later it is still one report, and others are served.
                 for _ in 0..<5 {
                     let time = node.clock.now.advanced(by: .milliseconds(20))
