@@ -212,6 +212,8 @@ struct LeftoversTests {
             await #expect(throws: CallError.exited(.killed)) { try await ask.value }
             await #expect(throws: CallError.exited(.killed)) { try await direct.value }
             await #expect(throws: CallError.exited(.killed)) { try await pending.receive() }
+            // The callers are told while the mailbox is cleared, before it is kept.
+            _ = try await clerk.exitReason
             #expect(kept.count == 1 && log.elements.isEmpty)
         }
     }
