@@ -111,12 +111,16 @@ public struct ChildStarter: ProcessContext {
             do {
                 return try await spec.start(self)
             } catch {
-                guard case .nameTaken(_, let pid)? = error as? SpawnError,
-                    case .process(let holder) = node.locate(pid), holder.isToldToEnd
-                else { throw error }
-                let patience = Self.patience.clampedNanoseconds
-                let deadline = cell.scheduler.now.addingSaturated(patience)
-                guard (try? await holder.exitReason(deadline: deadline)) != nil else { throw error }
+                guard case .nameTaken(_, let pid)? = error as? SpawnError else { throw error }
+                switch node.locate(pid) {
+                case .process(let holder) where holder.isToldToEnd:
+                    let patience = Self.patience.clampedNanoseconds
+                    let deadline = cell.scheduler.now.addingSaturated(patience)
+                    _ = try? await holder.exitReason(deadline: deadline)
+                // It has ended since.
+                case .unknown: break
+                case .process, .incarnation, .remote: throw error
+                }
             }
         }
         return try await spec.start(self)
