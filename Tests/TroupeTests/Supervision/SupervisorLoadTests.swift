@@ -43,9 +43,10 @@ struct SupervisorLoadTests {
                 try await node.end(tree.pid(of: "c1"))
                 if number.isMultiple(of: 1000) { laps.append(node.clock.now) }
             }
-            let first = laps[0].duration(to: laps[1])
-            let last = laps[laps.count - 2].duration(to: laps[laps.count - 1])
-            #expect(last < first * 5 + .milliseconds(200))
+            let times = zip(laps, laps.dropFirst()).map { $0.duration(to: $1) }
+            // The machine may have other things to do during some of the laps.
+            let (first, last) = (times.prefix(4).max(), times.suffix(4).min())
+            #expect(try #require(last) < #require(first) * 2)
             #expect(try await tree.countChildren().active == 2)
             #expect(starts.value == count + 1)
         }

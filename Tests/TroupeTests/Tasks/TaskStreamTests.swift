@@ -65,7 +65,7 @@ struct TaskStreamTests {
             let report = try await node.runOwner { process in
                 var outcomes: [Result<Int, ExitReason>] = []
                 let stream = process.stream(
-                    over: 0..<3, maxConcurrency: 3, timeout: .milliseconds(500), linked: false
+                    over: 0..<3, maxConcurrency: 3, timeout: .seconds(3), linked: false
                 ) { number in
                     if number == 1 { await Gate().waitUntilCancelled() }
                     return number
