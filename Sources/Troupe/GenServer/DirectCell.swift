@@ -14,6 +14,8 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     // Unchecked: both properties belong to whoever has the process in the phase `running` or
     // `starting`.
 
+    // The phase excludes what the compiler would check for at run time, twice for each step.
+    @exclusivity(unchecked)
     @usableFromInline var server: Server?
     /// Counts the calls that were handled on their caller's thread, modulo the step budget of 256:
     /// when it wraps, the caller gives others a turn.
@@ -63,10 +65,10 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
             while true {
                 switch takeWork(&batch, hasBudget: budget > 0) {
                 case .messages:
-                    while let envelope = batch.popFirst(as: Envelope<Server>.self) {
+                    while let envelope = batch.takeFirst(as: Envelope<Server>.self) {
                         countPopped()
                         budget -= 1
-                        if let ending = handle(envelope, server) {
+                        if let ending = handle(envelope.move(), server) {
                             return end(ending, server, batch: &batch)
                         }
                         if budget <= 0 || attention.load(ordering: .relaxed) { break }
@@ -97,41 +99,76 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     /// - Returns: how the process ends, if it does.
     @inlinable
     func handle(
-        _ envelope: Envelope<Server>, _ server: UnsafeMutablePointer<Server?>
+        _ envelope: consuming Envelope<Server>, _ server: UnsafeMutablePointer<Server?>
     ) -> Ending? {
+        // Taken apart before the handler runs: to keep the whole for the case that it throws would
+        // be a copy of each message.
         let process = ServerContext<Server>(self)
-        do {
-            switch envelope {
-            case .cast(let message):
-                note(.cast)
+        switch envelope {
+        case .cast(let message):
+            note(.cast)
+            return attempt(nil, naming: Envelope<Server>.cast(message)) {
                 try server.pointee?.handleCast(message, process: process)
-            case .call(let request, let reply):
-                note(.call)
+                return nil
+            }
+        case .call(let request, let reply):
+            note(.call)
+            return attempt(reply, naming: Envelope<Server>.call(request, reply)) {
                 let result = try server.pointee?.handleCall(
                     request, from: From(reply), process: process)
-                return answer(result, to: reply, envelope)
-            case .ask(let message, let reply):
-                note(.cast)
+                return answer(result, to: reply, Envelope<Server>.call(request, reply))
+            }
+        case .ask(let message, let reply):
+            note(.cast)
+            return attempt(reply, naming: Envelope<Server>.ask(message, reply)) {
                 try server.pointee?.handleCast(message, process: process)
                 deferCall(reply)
-            case .direct(let request, let reply):
-                note(.direct)
+                return nil
+            }
+        case .direct(let request, let reply):
+            note(.direct)
+            return attempt(reply, naming: Envelope<Server>.direct(request, reply)) {
                 let result = try server.pointee?.handleDirect(
                     request, from: From(reply), process: process)
-                return answer(result, to: reply, envelope)
-            case .info(let message):
-                note(info: message)
-                try server.pointee?.handleInfo(message, process: process)
-            case .continuation(let message):
-                note(.continue)
-                try server.pointee?.handleContinue(message, process: process)
-            case .timeout:
-                note(.timeout)
-                try server.pointee?.handleTimeout(process: process)
+                return answer(result, to: reply, Envelope<Server>.direct(request, reply))
             }
-            return nil
+        case .info(let message):
+            note(info: message)
+            return attempt(nil, naming: Envelope<Server>.info(message)) {
+                try server.pointee?.handleInfo(message, process: process)
+                return nil
+            }
+        case .continuation(let message):
+            note(.continue)
+            return attempt(nil, naming: Envelope<Server>.continuation(message)) {
+                try server.pointee?.handleContinue(message, process: process)
+                return nil
+            }
+        case .timeout:
+            note(.timeout)
+            return attempt(nil, naming: Envelope<Server>.timeout) {
+                try server.pointee?.handleTimeout(process: process)
+                return nil
+            }
+        }
+    }
+
+    /// Runs a handler.
+    ///
+    /// - Parameters:
+    ///   - awaited: the call that is being handled.
+    ///   - envelope: what is being handled.
+    /// - Returns: how the process ends, if it does.
+    @inlinable
+    @inline(__always)
+    func attempt(
+        _ awaited: ReplyCell?, naming envelope: @autoclosure () -> Envelope<Server>,
+        _ handler: () throws -> Ending?
+    ) -> Ending? {
+        do {
+            return try handler()
         } catch {
-            return failed(error, envelope.awaited) { envelope.typeName }
+            return failed(error, awaited) { envelope().typeName }
         }
     }
 
@@ -201,7 +238,7 @@ extension ProcessCell {
     @inlinable
     final func answer<Server: ServerProtocol, Reply: Sendable>(
         _ result: CallResult<Reply>?, to reply: TypedReplyCell<Reply>,
-        _ envelope: Envelope<Server>
+        _ envelope: @autoclosure () -> Envelope<Server>
     ) -> Ending? {
         switch result {
         case .reply(let value):
@@ -212,7 +249,7 @@ extension ProcessCell {
             return nil
         case .stop(let reason, let value):
             reply.complete(value)
-            return Ending(own: reason, lastMessage: reason.isClean ? nil : envelope.typeName)
+            return Ending(own: reason, lastMessage: reason.isClean ? nil : envelope().typeName)
         }
     }
 

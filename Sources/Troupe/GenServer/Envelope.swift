@@ -98,7 +98,7 @@ extension ProcessCell {
 
     /// Puts an envelope into the mailbox of a server.
     @inlinable
-    final func put<Server: ServerProtocol>(envelope: Envelope<Server>) -> PutResult {
+    final func put<Server: ServerProtocol>(envelope: consuming Envelope<Server>) -> PutResult {
         put(envelope) { dropped in
             dropped.fail(mailboxFull)
             reportOverflow()

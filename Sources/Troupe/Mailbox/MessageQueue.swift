@@ -96,15 +96,24 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
         last.pointee.write += 1
     }
 
-    /// Removes and returns the first element. The last chunk is kept for what comes next.
+    /// Removes and returns the first element.
     @inlinable
     mutating func popFirst<E: Sendable>(as type: E.Type) -> E? {
+        takeFirst(as: type)?.move()
+    }
+
+    /// Removes the first element, which the caller moves out of its place before it touches the
+    /// queue again. Where every nanosecond counts this replaces ``popFirst(as:)``, whose optional is
+    /// copied by slow code that the compiler shares between all types.
+    ///
+    /// The last chunk is kept for what comes next.
+    @inlinable
+    mutating func takeFirst<E: Sendable>(as type: E.Type) -> UnsafeMutablePointer<E>? {
         while let first = head {
             let read = first.pointee.read
             if read < first.pointee.write {
-                let element = (Self.elements(of: first, as: E.self) + Int(read)).move()
                 first.pointee.read = read + 1
-                return element
+                return Self.elements(of: first, as: E.self) + Int(read)
             }
             guard let next = first.pointee.next else {
                 first.pointee.read = 0

@@ -44,8 +44,22 @@ struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         acquire()
-        defer { word.store(0, ordering: .releasing) }
+        defer { unlock() }
         return try body(&value.pointee)
+    }
+
+    /// Takes the lock, and the value until ``unlock()``. For where a closure would cost copies of
+    /// what it captures; everywhere else ``withLock(_:)`` is what cannot be done wrong.
+    @inlinable
+    func lock() -> UnsafeMutablePointer<Value> {
+        acquire()
+        return value
+    }
+
+    /// Gives the lock back.
+    @inlinable
+    func unlock() {
+        word.store(0, ordering: .releasing)
     }
 
     @inlinable

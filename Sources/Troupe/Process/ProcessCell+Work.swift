@@ -54,6 +54,28 @@ struct Afterwards {
 }
 
 extension ProcessCore {
+    /// Whether all that there can be to do is to handle messages, in batches.
+    func hasOnlyMessages(attention: borrowing Atomic<Bool>) -> Bool {
+        lifecycle.stopReason == nil && !lifecycle.isSuspended && overflow != .dropOldest
+            && (relations == nil
+                || !attention.load(ordering: .relaxed) && relations?.idleTimer == nil)
+    }
+
+    /// The process has nothing to do, or shall do nothing. Of the two queues' memory it keeps at
+    /// most one small chunk.
+    mutating func becomeIdle(_ batch: inout MessageQueue) {
+        if !batch.isEmpty {
+            queue.prepend(&batch)
+        } else if queue.head == nil {
+            batch.moveAll(to: &queue)
+        }
+        // A suspended process keeps what has come meanwhile.
+        if queue.isEmpty { queue.trim() }
+        batch.releaseMemory()
+        ranDry()
+        runner = nil
+    }
+
     /// The process has nothing to do.
     mutating func ranDry() {
         relations?.idleTimer?.ranDry()
@@ -73,10 +95,29 @@ extension ProcessCell {
     ///   - hasBudget: whether the process may go on, or shall queue up again.
     @usableFromInline
     final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
+        let core = self.core.lock()
+        if core.pointee.lifecycle.phase == .scheduled { core.pointee.lifecycle.turnCame() }
+        guard hasBudget, core.pointee.hasOnlyMessages(attention: attention) else {
+            self.core.unlock()
+            return takeRareWork(&batch, hasBudget: hasBudget)
+        }
+        if batch.isEmpty {
+            if core.pointee.queue.isEmpty {
+                core.pointee.becomeIdle(&batch)
+                self.core.unlock()
+                return .done
+            }
+            core.pointee.queue.moveAll(to: &batch)
+        }
+        self.core.unlock()
+        return .messages
+    }
+
+    /// The slow half of ``takeWork(_:hasBudget:)``.
+    private func takeRareWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
         enum Next { case work(Work), submit }
         var afterwards = Afterwards()
         let next = core.withLock { core -> Next in
-            if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
             if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
             guard hasBudget else {
                 if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
@@ -90,16 +131,7 @@ extension ProcessCell {
             }
             let isBatchEmpty = batch.isEmpty
             if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
-                // Of the two queues' memory the idle process keeps at most one small chunk.
-                if !isBatchEmpty {
-                    core.queue.prepend(&batch)
-                } else if core.queue.head == nil {
-                    batch.moveAll(to: &core.queue)
-                }
-                core.queue.trim()
-                batch.releaseMemory()
-                core.ranDry()
-                core.runner = nil
+                core.becomeIdle(&batch)
                 return .work(.done)
             }
             if let relations { beginCallback(relations) }

@@ -254,7 +254,23 @@ extension ProcessCell {
     /// - Parameter replaced: is called, without the lock, with the message that was dropped to make
     ///   room.
     @inlinable
-    final func put<E: Sendable>(_ element: E, replaced: (E) -> Void) -> PutResult {
+    final func put<E: Sendable>(_ element: consuming E, replaced: (E) -> Void) -> PutResult {
+        let core = self.core.lock()
+        guard case .open = core.pointee.admission(popped: popped) else {
+            self.core.unlock()
+            return putWhenFull(element, replaced: replaced)
+        }
+        core.pointee.queue.append(element)
+        core.pointee.accepted &+= 1
+        let arrival = core.pointee.arrived()
+        self.core.unlock()
+        arrival.perform(for: self)
+        return .accepted
+    }
+
+    /// The slow half of ``put(_:replaced:)``; there may be room again by now.
+    @inlinable
+    final func putWhenFull<E: Sendable>(_ element: E, replaced: (E) -> Void) -> PutResult {
         var dropped: E?
         let (result, arrival) = enqueue(element, dropped: &dropped)
         arrival.perform(for: self)
