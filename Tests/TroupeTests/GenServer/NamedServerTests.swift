@@ -151,6 +151,8 @@ struct NamedServerTests {
                 try await pending.receive()
             }
             try await server.resume()
+            // There is room once it has taken its message.
+            await waitWhile { server.cell.queueLength > 0 }
             #expect(try await counter.call(.value) == 1)
         }
     }

@@ -70,6 +70,8 @@ struct TaskSupervisorTests {
                 #expect(
                     full == .supervisorFailed(.mailboxFull(supervisor.pid, capacity: 1)))
                 try await supervisor.resume()
+                // There is room once it has taken its message.
+                await waitWhile { supervisor.cell.queueLength > 0 }
                 #expect(try await supervisor.children() == [])
             }
             #expect(report.isClean)
