@@ -375,7 +375,7 @@ struct ApplicationConformanceTests {
                 TestApplication("c", log: log),
             ])
             for name in ["a", "hanging", "b", "c"] { try await node.applications.start(name) }
-            await node.stop(grace: .seconds(2))
+            await node.stop(grace: .seconds(6))
             #expect(
                 log.elements.prefix(10) == [
                     "start a", "start hanging", "start b", "start c", "prepareStop c", "stop c",
