@@ -16,8 +16,9 @@ let package = Package(
     dependencies: [],
     targets: [
         .target(name: "Troupe"),
+        .target(name: "CountedMalloc"),
         .executableTarget(
-            name: "troupe-bench", dependencies: ["Troupe"],
+            name: "troupe-bench", dependencies: ["Troupe", "CountedMalloc"],
             resources: [.embedInCode("peer.erl")]),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
         .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),

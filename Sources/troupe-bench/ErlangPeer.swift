@@ -35,6 +35,9 @@ struct ErlangPeer {
         }
     }
 
+    /// Which release this is.
+    var versionLine: String { Machine.erlangLine(erlang) }
+
     /// Takes one sample in a fresh virtual machine.
     func sample(_ figure: Figure) throws -> Subprocess.Result {
         try Subprocess.run(

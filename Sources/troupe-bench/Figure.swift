@@ -14,24 +14,37 @@ struct Figure: Sendable {
     /// Whether the Erlang twin has a figure of this name. The variants `_async` and `_closure`,
     /// which use another kind of process than the figure without suffix, have none.
     let hasPeer: Bool
+    /// The figure, and its row, that does the same in Troupe, for one that measures something else.
+    let counterpart: String?
     /// Where the events of the figure's node go.
     let events: any EventSink
     let body: Body
+    /// Whether it takes long, so that it is measured only when it is named.
+    private(set) var isLong = false
 
     init(
-        _ name: String, hasPeer: Bool = true, events: any EventSink = FailureEvents(),
+        _ name: String, hasPeer: Bool = true, counterpart: String? = nil,
+        events: any EventSink = FailureEvents(),
         _ body: @escaping Body
     ) {
         self.name = name
         self.hasPeer = hasPeer
+        self.counterpart = counterpart
         self.events = events
         self.body = body
     }
 
+    /// The same figure, left out unless it is named.
+    func onlyWhenNamed() -> Figure {
+        var figure = self
+        figure.isLong = true
+        return figure
+    }
+
     /// All figures, in the order in which they are measured.
     static let all: [Figure] =
-        spawning + memory + calls + messages + tokens + faults + restarts
-        + timers + registry + skynet
+        spawning + memory + calls + messages + tokens + faults + kills + restarts
+        + timers + registry + skynet + alternatives + [crowded, idleCPU, latency]
 }
 
 /// One result of one sample.

@@ -75,6 +75,20 @@ func residentSizeInBytes() throws -> Double {
     return kibibytes * 1024
 }
 
+/// The processor time that this program has taken.
+func processorTime() throws -> Duration {
+    var time = timespec()
+    guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else {
+        throw FigureError.wrong("the system does not tell how much processor time was taken")
+    }
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+}
+
+/// Writes a line to standard error.
+func note(_ text: String) {
+    FileHandle.standardError.write(Data("\(text)\n".utf8))
+}
+
 private func firstNumber(in text: some StringProtocol) -> Double? {
     text.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) }
 }

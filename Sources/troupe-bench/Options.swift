@@ -9,25 +9,37 @@ struct Options {
         case help, list
         /// Measure these figures, in this order.
         case measure([Figure])
+        /// Measure these figures with one thread and with more.
+        case compareThreads([Figure])
+        /// Count allocations.
+        case checkBudgets
         /// Take one sample in this process.
         case sample(Figure)
     }
 
-    private(set) var action = Action.measure(Figure.all)
+    private(set) var action = Action.measure(Figure.all.filter { !$0.isLong })
     /// How many samples of each figure are taken, at least 1.
     private(set) var samples = 5
     /// The threads of the node's scheduler; nil for the default scheduler.
     private(set) var threads: Int?
     /// Whether the Erlang twin of each figure is measured in turn with it.
     private(set) var hasErlangPeer = false
+    /// Whether the results are printed as Markdown, with the machine below.
+    private(set) var isMarkdown = false
 
     static let usage = """
-        usage: troupe-bench [FIGURE...] [--samples N] [--threads N] [--peer erlang] [--list]
+        usage: troupe-bench [FIGURE...] [--samples N] [--threads N] [--peer erlang] [--markdown]
+               troupe-bench [FIGURE...] [--samples N] --scaling
+               troupe-bench --budgets | --list
 
-        Without figures: all of them, in the order of --list.
+        Without figures: all except the long ones, in the order of --list. The long ones, which
+        --list marks, are measured only when they are named.
           --samples N     samples of each figure, each in a fresh process (5)
           --threads N     run the processes on N threads (one per processor)
           --peer erlang   measure Erlang/OTP in turn with Troupe
+          --markdown      print tables in Markdown, and the machine
+          --scaling       compare one thread with two, four, up to the processors
+          --budgets       count the allocations of operations; fails when one takes too many
           --list          print the names of the figures
         """
 
@@ -39,6 +51,10 @@ struct Options {
             switch argument {
             case "--help", "-h": action = .help
             case "--list": action = .list
+            case "--budgets": action = .checkBudgets
+            case "--markdown": isMarkdown = true
+            case "--scaling":
+                action = .compareThreads(try Scaling.defaultNames.map(Self.figure))
             case "--samples":
                 samples = try Self.number(in: 1...1000, of: argument, from: &rest)
             case "--threads":
@@ -53,10 +69,21 @@ struct Options {
                 throw OptionError.unknown(argument)
             default:
                 let figure = try Self.figure(argument)
-                if !figures.contains(where: { $0.name == figure.name }) { figures.append(figure) }
+                figures.appendIfNew(figure)
             }
         }
-        if case .measure = action, !figures.isEmpty { action = .measure(figures) }
+        guard !figures.isEmpty else { return }
+        switch action {
+        case .measure:
+            for name in figures.compactMap(\.counterpart) {
+                figures.appendIfNew(try Self.figure(name))
+            }
+            action = .measure(figures)
+        case .compareThreads:
+            action = .compareThreads(figures)
+        case .help, .list, .sample, .checkBudgets:
+            break
+        }
     }
 
     private static func figure(_ name: String) throws(OptionError) -> Figure {
@@ -81,6 +108,12 @@ struct Options {
             throw .numberInvalid(option, text, range)
         }
         return number
+    }
+}
+
+extension [Figure] {
+    fileprivate mutating func appendIfNew(_ figure: Figure) {
+        if !contains(where: { $0.name == figure.name }) { append(figure) }
     }
 }
 

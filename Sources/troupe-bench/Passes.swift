@@ -13,40 +13,34 @@ struct Passes {
 
     /// - Returns: whether all samples could be taken.
     func run() throws -> Bool {
-        guard let ownPath = Bundle.main.executablePath else { throw PassError.ownPathUnknown }
         let peer = options.hasErlangPeer ? try ErlangPeer(threads: options.threads) : nil
         defer { peer?.removeFiles() }
-        let threads = options.threads.map { ["--threads", "\($0)"] } ?? []
         var troupe = Samples()
         var erlang = Samples()
         var allRan = true
         for pass in 1...options.samples {
             note("pass \(pass) of \(options.samples)")
             for figure in figures {
-                let own = try Subprocess.run(ownPath, ["--one", figure.name] + threads)
-                allRan = troupe.add(own) && allRan
+                let sample = Sample(figure: figure, threads: options.threads)
+                allRan = troupe.add(try sample.runApart()) && allRan
                 guard let peer, figure.hasPeer else { continue }
                 let result = try peer.sample(figure)
                 if result.status != 0 { note("erlang: \(figure.name) failed") }
                 allRan = erlang.add(result) && allRan
             }
         }
-        for name in troupe.names { print(line(name, troupe, erlang)) }
-        return allRan
-    }
-
-    private func line(_ name: String, _ troupe: Samples, _ erlang: Samples) -> String {
-        guard let own = troupe.summary(of: name) else { return name }
-        var line = "\(name) \(own)"
-        if let peer = erlang.summary(of: name) {
-            let ratio = peer.median == 0 ? "-" : Summary.text(own.median / peer.median)
-            line += "  erlang \(Summary.text(peer.median)) \(peer.unit)  ratio \(ratio)"
+        let report = Report(troupe: troupe, erlang: erlang)
+        guard options.isMarkdown else {
+            for line in report.lines { print(line) }
+            return allRan
         }
-        return line
-    }
-
-    private func note(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        print(report.markdown, terminator: "\n\n")
+        let command = ["Command: troupe-bench"] + CommandLine.arguments.dropFirst()
+        let erlangLine = peer.map { [$0.versionLine] } ?? []
+        for line in [command.joined(separator: " ")] + Machine.lines + erlangLine {
+            print("- \(line)")
+        }
+        return allRan
     }
 }
 

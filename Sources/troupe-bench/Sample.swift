@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-import Dispatch
+import Foundation
 import Troupe
 
-/// One sample of one figure, in this process.
+/// One sample of one figure.
 struct Sample {
     let figure: Figure
     /// Nil for the default scheduler.
@@ -14,6 +14,13 @@ struct Sample {
 
     /// A sample that takes longer than this hangs.
     static let timeLimitInSeconds = 120
+
+    /// Takes the sample in a fresh process, by starting this program again.
+    func runApart() throws -> Subprocess.Result {
+        guard let ownPath = Bundle.main.executablePath else { throw PassError.ownPathUnknown }
+        let threads = threads.map { ["--threads", "\($0)"] } ?? []
+        return try Subprocess.run(ownPath, ["--one", figure.name] + threads)
+    }
 
     /// Runs the figure in a node of its own and prints its rows.
     ///

@@ -40,6 +40,10 @@ struct Summary: CustomStringConvertible {
     private let greatest: Double
     private let count: Int
 
+    /// The median, and between which values it lies.
+    var cell: String { "\(Self.text(median)) \(unit) (\(range))" }
+    private var range: String { "\(Self.text(least))..\(Self.text(greatest))" }
+
     /// - Parameter sorted: the values, not empty, the least first.
     init(_ sorted: [Double], unit: String) {
         let middle = sorted.count / 2
@@ -51,10 +55,12 @@ struct Summary: CustomStringConvertible {
         self.count = sorted.count
     }
 
+    /// How many times the other's median this one is; nil when that is 0.
+    func ratio(to other: Summary) -> Double? {
+        other.median == 0 ? nil : median / other.median
+    }
+
     static func text(_ value: Double) -> String { String(format: "%.3f", value) }
 
-    var description: String {
-        "\(Self.text(median)) \(unit)  "
-            + "# \(Self.text(least))..\(Self.text(greatest)), \(count) samples"
-    }
+    var description: String { "\(Self.text(median)) \(unit)  # \(range), \(count) samples" }
 }

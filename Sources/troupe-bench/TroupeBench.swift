@@ -18,9 +18,15 @@ struct TroupeBench {
             case .help:
                 print(Options.usage)
             case .list:
-                for figure in Figure.all { print(figure.name) }
+                for figure in Figure.all {
+                    print(figure.isLong ? "\(figure.name)  # only when named" : figure.name)
+                }
             case .sample(let figure):
                 try await Sample(figure: figure, threads: options.threads).run()
+            case .checkBudgets:
+                exit(try await Budgets.run() ? 0 : 1)
+            case .compareThreads(let figures):
+                exit(try Scaling(figures: figures, samples: options.samples).run() ? 0 : 1)
             case .measure(let figures):
                 let allRan = try Passes(figures: figures, options: options).run()
                 exit(allRan ? 0 : 1)
@@ -34,7 +40,7 @@ struct TroupeBench {
 
     /// Ends the program with one line on standard error.
     static func fail(_ line: String, status: Int32 = 1) -> Never {
-        FileHandle.standardError.write(Data("troupe-bench: \(line)\n".utf8))
+        note("troupe-bench: \(line)")
         exit(status)
     }
 }

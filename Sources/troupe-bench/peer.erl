@@ -41,8 +41,12 @@ figure("spawn_server_100k") ->
 
 figure("mem_100k") -> memory("mem_per_process_100k_rss", 100000, fun gen_servers/1);
 figure("mem_1m") -> memory("mem_per_process_1m_rss", 1000000, fun gen_servers/1);
+figure("mem_hibernated_100k") ->
+    memory("mem_per_process_hibernated_100k_rss", 100000, fun sleeping_servers/1);
 figure("mem_plain_100k") ->
     memory("mem_per_plain_process_100k_rss", 100000, fun forget_idlers/1);
+figure("mem_plain_1m") ->
+    memory("mem_per_plain_process_1m_rss", 1000000, fun forget_idlers/1);
 
 figure("call_roundtrip") ->
     {ok, Server} = gen_server:start(?MODULE, pinged, []),
@@ -54,6 +58,7 @@ figure("call_roundtrip") ->
 
 figure("send_1p1c") -> stream("send_1p1c", send, 1, 1, 2000000, free);
 figure("send_1p1c_window") -> stream("send_1p1c_window", send, 1, 1, 2000000, window);
+figure("send_1p1c_offheap") -> stream("send_1p1c_offheap", send_offheap, 1, 1, 2000000, free);
 figure("send_8p1c") -> stream("send_8p1c", send, 1, 8, 250000, free);
 figure("send_8p1c_window") -> stream("send_8p1c_window", send, 1, 8, 250000, window);
 figure("pairs_8") -> stream("pairs_8", send, 8, 1, 500000, free);
@@ -132,7 +137,8 @@ figure("registry") ->
     Unregistering = time(fun() -> lists:foreach(fun erlang:unregister/1, Names) end),
     [{"registry_register", Registering / Count, "ns"},
      {"registry_whereis", Looking / Lookups, "ns"},
-     {"registry_unregister", Unregistering / Count, "ns"}];
+     {"registry_unregister", Unregistering / Count, "ns"}
+     | keys(Pids, Count, Lookups)];
 
 figure("skynet") ->
     4950 = skynet(100),
@@ -187,6 +193,11 @@ gen_servers(Count) ->
     {ok, _} = gen_server:start(?MODULE, pinged, []),
     gen_servers(Count - 1).
 
+sleeping_servers(0) -> ok;
+sleeping_servers(Count) ->
+    {ok, _} = gen_server:start(?MODULE, hibernating, []),
+    sleeping_servers(Count - 1).
+
 spawning(Row, Count) ->
     [exit(Pid, kill) || Pid <- idlers(1000)],
     settle(),
@@ -239,6 +250,9 @@ stream_once(How, Pairs, Producers, Each, Limit) ->
 consumer(send, Count) ->
     Driver = self(),
     spawn(fun() -> consume(Count, Driver) end);
+consumer(send_offheap, Count) ->
+    Driver = self(),
+    spawn_opt(fun() -> consume(Count, Driver) end, [{message_queue_data, off_heap}]);
 consumer(cast, Count) ->
     {ok, Server} = gen_server:start(?MODULE, {counting, Count, self()}, []),
     Server.
@@ -251,6 +265,7 @@ consume(Left, Driver) ->
     end.
 
 produce(send, Consumer, Count, free) -> send_free(Consumer, Count);
+produce(send_offheap, Consumer, Count, free) -> send_free(Consumer, Count);
 produce(cast, Consumer, Count, free) -> cast_free(Consumer, Count);
 produce(send, Consumer, Count, window) -> send_window(Consumer, Count, 500, closed);
 produce(cast, Consumer, Count, window) -> cast_window(Consumer, Count, 500, closed).
@@ -406,6 +421,56 @@ look_up(Left, Names, Count) ->
     true = is_pid(whereis(element(1 + Left rem Count, Names))),
     look_up(Left - 1, Names, Count).
 
+%% Binary keys in a table, and in Elixir's Registry where Elixir is installed.
+keys(Pids, Count, Lookups) ->
+    Keys = [<<"user:", (integer_to_binary(I))/binary>> || I <- lists:seq(1, Count)],
+    Shuffled = list_to_tuple([Key || {_, Key} <- lists:sort([{rand:uniform(), Key} || Key <- Keys])]),
+    Table = ets:new(names, [public, set, {read_concurrency, true}]),
+    Entries = lists:zip(Keys, Pids),
+    Inserting = time(fun() ->
+        lists:foreach(fun(Entry) -> true = ets:insert_new(Table, Entry) end, Entries)
+    end),
+    find(10000, Table, Shuffled, Count),
+    Finding = time(fun() -> find(Lookups, Table, Shuffled, Count) end),
+    [{"registry_ets_insert", Inserting / Count, "ns"},
+     {"registry_ets_lookup", Finding / Lookups, "ns"}
+     | elixir_registry(Keys, Shuffled, Count, Lookups)].
+
+find(0, _, _, _) -> ok;
+find(Left, Table, Keys, Count) ->
+    [{_, _}] = ets:lookup(Table, element(1 + Left rem Count, Keys)),
+    find(Left - 1, Table, Keys, Count).
+
+elixir_registry(Keys, Shuffled, Count, Lookups) ->
+    code:add_patha(string:trim(os:cmd("elixir -e 'IO.puts(:code.lib_dir(:elixir, :ebin))'"))),
+    case application:ensure_all_started(elixir) of
+        {error, _} -> [];
+        {ok, _} ->
+            Registry = 'Elixir.TroupeBench',
+            {ok, _} = 'Elixir.Registry':start_link([{keys, unique}, {name, Registry}]),
+            Driver = self(),
+            Entrants = [spawn(fun() -> enter(Registry, Key, Driver) end) || Key <- Keys],
+            Entering = time(fun() ->
+                lists:foreach(fun(Pid) -> Pid ! enter end, Entrants),
+                gather(Count, up)
+            end),
+            ask(10000, Registry, Shuffled, Count),
+            Asking = time(fun() -> ask(Lookups, Registry, Shuffled, Count) end),
+            [{"registry_elixir_register", Entering / Count, "ns"},
+             {"registry_elixir_whereis", Asking / Lookups, "ns"}]
+    end.
+
+enter(Registry, Key, Driver) ->
+    receive enter -> ok end,
+    {ok, _} = 'Elixir.Registry':register(Registry, Key, nil),
+    Driver ! up,
+    idler().
+
+ask(0, _, _, _) -> ok;
+ask(Left, Registry, Keys, Count) ->
+    true = is_pid('Elixir.Registry':whereis_name({Registry, element(1 + Left rem Count, Keys)})),
+    ask(Left - 1, Registry, Keys, Count).
+
 %% ---------------------------------------------------------------- skynet
 
 skynet(Leaves) ->
@@ -451,6 +516,7 @@ init({supervised, Driver}) ->
     Driver ! {up, self()},
     {ok, Driver};
 init(pinged) -> {ok, 0};
+init(hibernating) -> {ok, 0, hibernate};
 init({counting, Count, Driver}) -> {ok, {Count, Driver}}.
 
 handle_call(ping, _, Count) -> {reply, ok, Count + 1};

@@ -15,9 +15,17 @@ extension Figure {
         stream("send_1p1c", producers: 1, each: 2_000_000, kind: .async),
         stream("send_1p1c", producers: 1, each: 2_000_000, kind: .closure),
         stream("send_1p1c_window", producers: 1, each: 2_000_000, isWindowed: true),
+        stream("send_1p1c_window", producers: 1, each: 2_000_000, isWindowed: true, kind: .async),
+        stream("send_1p1c_window", producers: 1, each: 2_000_000, isWindowed: true, kind: .closure),
+        // The twin keeps the consumer's queue outside of its heap, as mailboxes are here anyway.
+        stream("send_1p1c_offheap", producers: 1, each: 2_000_000),
         stream("send_8p1c", producers: 8, each: 250_000),
+        stream("send_8p1c", producers: 8, each: 250_000, kind: .async),
+        stream("send_8p1c", producers: 8, each: 250_000, kind: .closure),
         stream("send_8p1c_window", producers: 8, each: 250_000, isWindowed: true),
         stream("pairs_8", pairs: 8, producers: 1, each: 500_000),
+        stream("pairs_8", pairs: 8, producers: 1, each: 500_000, kind: .async),
+        stream("pairs_8", pairs: 8, producers: 1, each: 500_000, kind: .closure),
         stream("pairs_8_window", pairs: 8, producers: 1, each: 500_000, isWindowed: true),
         // The twin sends plain messages above, and casts here. In Troupe casts are the messages.
         stream("cast_1p1c", producers: 1, each: 1_000_000),

@@ -12,6 +12,7 @@ extension Figure {
         restart("supervisor_restart", count: 10_000),
         restart("supervisor_restart_1k", count: 1000),
         restart("supervisor_restart_async", hasPeer: false, count: 10_000, AsyncWorker.self),
+        restart("supervisor_restart_1k_async", hasPeer: false, count: 1000, AsyncWorker.self),
     ]
 
     private static func restart(_ name: String, count: Int) -> Figure {

@@ -14,6 +14,12 @@ extension Figure {
                 Skynet.self, Skynet.Argument(parent: .driver(process.pid), number: 0, size: size))
             try root.cast(.start(own: root))
         },
+        skynet(.async) { process, size in
+            let root = try await process.spawn(
+                AsyncSkynet.self,
+                AsyncSkynet.Argument(parent: .driver(process.pid), number: 0, size: size))
+            try root.cast(.start(own: root))
+        },
         skynet(.closure) { process, size in
             let parent = process.pid
             try process.spawn { try await $0.runSkynet(parent: parent, number: 0, size: size) }
@@ -21,16 +27,17 @@ extension Figure {
     ]
 
     private static func skynet(
-        _ kind: ProcessKind, _ start: @escaping @Sendable (Process, _ size: Int) throws -> Void
+        _ kind: ProcessKind,
+        _ start: @escaping @Sendable (Process, _ size: Int) async throws -> Void
     ) -> Figure {
         let name = "skynet" + kind.suffix
         return Figure(name, hasPeer: kind == .direct) { process in
-            try start(process, 100)
+            try await start(process, 100)
             let small = try await process.receive(Int.self)
             try check(small == 4950, "the small sum is \(small)")
             try await process.settle()
             let time = try await timed {
-                try start(process, 1_000_000)
+                try await start(process, 1_000_000)
                 let sum = try await process.receive(Int.self)
                 try check(sum == 499_999_500_000, "the sum is \(sum)")
             }
@@ -75,6 +82,63 @@ private struct Skynet: GenServer {
             for index in 0..<10 {
                 let child = try process.spawn(
                     Skynet.self,
+                    Argument(
+                        parent: .node(own), number: argument.number + index * size, size: size))
+                try child.cast(.start(own: child))
+            }
+        case .sum(let part):
+            sum += part
+            childrenLeft -= 1
+            if childrenLeft == 0 { try finish(sum, process) }
+        }
+    }
+
+    /// Sends the sum up and ends.
+    private func finish(_ sum: Int, _ process: ServerProcess) throws -> Never {
+        switch argument.parent {
+        case .driver(let pid): try process.send(sum, to: pid)
+        case .node(let parent): try parent.cast(.sum(sum))
+        }
+        throw ExitReason.normal
+    }
+}
+
+/// The same as an async server.
+private struct AsyncSkynet: AsyncGenServer {
+    enum Parent: Sendable {
+        case driver(Pid)
+        case node(ServerRef<AsyncSkynet>)
+    }
+
+    struct Argument: Sendable {
+        let parent: Parent
+        /// The number of the first leaf under this process.
+        let number: Int
+        /// How many leaves there are under it; 1 for a leaf.
+        let size: Int
+    }
+
+    enum Cast: Sendable {
+        case start(own: ServerRef<AsyncSkynet>)
+        case sum(Int)
+    }
+
+    private let argument: Argument
+    private var sum = 0
+    private var childrenLeft = 10
+
+    init(_ argument: Argument, process: ServerProcess) async {
+        self.argument = argument
+    }
+
+    mutating func handleCast(_ message: Cast, process: ServerProcess) async throws {
+        switch message {
+        case .start(let own):
+            if argument.size == 1 { try finish(argument.number, process) }
+            let size = argument.size / 10
+            for index in 0..<10 {
+                let child = try await process.spawn(
+                    AsyncSkynet.self,
                     Argument(
                         parent: .node(own), number: argument.number + index * size, size: size))
                 try child.cast(.start(own: child))

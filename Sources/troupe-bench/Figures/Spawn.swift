@@ -12,16 +12,17 @@ extension Figure {
             spawn("spawn_100k", 100_000, .direct),
             spawn("spawn_1m", 1_000_000, .direct),
             spawn("spawn_100k", 100_000, .async),
-            spawn("spawn_1m", 1_000_000, .async),
+            spawn("spawn_1m", 1_000_000, .async).onlyWhenNamed(),
             spawn("spawn_100k", 100_000, .closure),
-            spawn("spawn_1m", 1_000_000, .closure),
+            spawn("spawn_1m", 1_000_000, .closure).onlyWhenNamed(),
             spawnAndRun("spawn_run_100k", 100_000, .direct),
             spawnAndRun("spawn_run_1m", 1_000_000, .direct),
             spawnAndRun("spawn_run_100k", 100_000, .async),
-            spawnAndRun("spawn_run_1m", 1_000_000, .async),
+            spawnAndRun("spawn_run_1m", 1_000_000, .async).onlyWhenNamed(),
             spawnAndRun("spawn_run_100k", 100_000, .closure),
-            spawnAndRun("spawn_run_1m", 1_000_000, .closure),
-            spawnServers("spawn_server_100k", 100_000),
+            spawnAndRun("spawn_run_1m", 1_000_000, .closure).onlyWhenNamed(),
+            spawnServers("spawn_server_100k", 100_000, .direct),
+            spawnServers("spawn_server_100k", 100_000, .async),
         ]
 
     /// The loop alone that spawns; the processes stay alive, idle.
@@ -41,14 +42,15 @@ extension Figure {
     }
 
     /// The loop alone that starts servers which can be called. They stay alive.
-    private static func spawnServers(_ name: String, _ count: Int) -> Figure {
-        Figure(name) { process in
-            for _ in 0..<1000 { _ = try process.spawn(PingServer.self, ()) }
+    private static func spawnServers(
+        _ name: String, _ count: Int, _ kind: ProcessKind
+    ) -> Figure {
+        let name = name + kind.suffix
+        return Figure(name, hasPeer: kind == .direct) { process in
+            try await process.spawnPingServers(1000, kind)
             try await process.settle()
             let countBefore = process.node.count
-            let time = try await timed {
-                for _ in 0..<count { _ = try process.spawn(PingServer.self, ()) }
-            }
+            let time = try await timed { try await process.spawnPingServers(count, kind) }
             try check(process.node.count == countBefore + count, "not all servers run")
             return [.microseconds(name, time, each: count)]
         }
@@ -85,7 +87,7 @@ extension Process {
 }
 
 extension ServerRef<Sink> {
-    fileprivate func wait(until count: Int) async throws {
+    func wait(until count: Int) async throws {
         try await call(.reply(whenUp: count), timeout: .seconds(Sample.timeLimitInSeconds))
     }
 }

@@ -10,7 +10,7 @@ extension Figure {
     static let tokens: [Figure] = [
         ring(.direct), ring(.async), ring(.closure),
         pingPong(.direct), pingPong(.async), pingPong(.closure),
-        fanOut,
+        fanOut(.direct), fanOut(.async), fanOut(.closure),
     ]
 
     /// A token goes 1,000 times around a ring of 1,000 processes.
@@ -48,23 +48,22 @@ extension Figure {
     }
 
     /// One process sends to 10,000 others and waits for their answers; 50 rounds.
-    private static let fanOut = Figure("fanout_1_to_10k") { process in
-        let count = 10_000
-        let rounds = 50
-        var answerers: [ServerRef<Answerer>] = []
-        for _ in 0..<count { answerers.append(try process.spawn(Answerer.self, ())) }
-        let sender = try process.spawn(
-            FanOut.self, FanOut.Argument(answerers: answerers, driver: process.pid))
-        try sender.cast(.run(rounds: 2, own: sender))
-        try await process.wait(for: .done)
-        try await process.settle()
-        let time = try await timed {
-            try sender.cast(.run(rounds: rounds, own: sender))
+    private static func fanOut(_ kind: ProcessKind) -> Figure {
+        Figure("fanout_1_to_10k" + kind.suffix, hasPeer: kind == .direct) { process in
+            let count = 10_000
+            let rounds = 50
+            let run = try await process.makeFanOut(count, kind)
+            try run(2)
             try await process.wait(for: .done)
+            try await process.settle()
+            let time = try await timed {
+                try run(rounds)
+                try await process.wait(for: .done)
+            }
+            return [
+                .nanoseconds("fanout_1_to_10k" + kind.suffix, time, each: count * rounds),
+                .microseconds("fanout_1_to_10k_round" + kind.suffix, time, each: rounds),
+            ]
         }
-        return [
-            .nanoseconds("fanout_1_to_10k", time, each: count * rounds),
-            .microseconds("fanout_1_to_10k_round", time, each: rounds),
-        ]
     }
 }
