@@ -103,7 +103,7 @@ final class ApplicationStore: Sendable {
             let result = body(&state.environments)
             for (leader, names) in state.leaders {
                 let merged = state.environments.merged(names)
-                leader.core.withLock { $0.environment = merged }
+                leader.withCore { $0.environment = merged }
             }
             return result
         }
@@ -113,7 +113,7 @@ final class ApplicationStore: Sendable {
     func adopt(_ leader: ProcessCell, _ names: [String]) {
         state.withLock { state in
             let merged = state.environments.merged(names)
-            leader.core.withLock { $0.environment = merged }
+            leader.withCore { $0.environment = merged }
             state.leaders.append((leader, names))
         }
     }

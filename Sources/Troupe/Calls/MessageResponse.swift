@@ -65,7 +65,7 @@ extension ProcessContext {
     /// - Returns: whether the response was still to come, or to be seen.
     @discardableResult
     public func abandonRequest(_ id: RequestID) -> Bool {
-        let reply = cell.core.withLock { core in
+        let reply = cell.withCore { core in
             core.relations?.requests.removeValue(forKey: id.reference.id)
         }
         reply?.fail(.cancelled)
@@ -100,7 +100,7 @@ extension ProcessCell {
     fileprivate func deliverResponse<Reply: Sendable>(
         of reply: TypedReplyCell<Reply>, as id: RequestID, timeout: Duration
     ) {
-        core.withLock { $0.makeRelations().requests[id.reference.id] = reply }
+        withCore { $0.makeRelations().requests[id.reference.id] = reply }
         let forwarder = ResponseForwarder(cell: self, id: id, reply: reply)
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         if deadline < TimerWheel<any TimerTarget>.latestDeadline {
@@ -111,7 +111,7 @@ extension ProcessCell {
 
     /// A response has come; it is dropped if nobody expects it any more.
     func receive(_ response: MessageResponse) {
-        let arrival = core.withLock { core -> Arrival in
+        let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended,
                 core.relations?.requests[response.request.reference.id] != nil
             else { return .none }

@@ -6,7 +6,7 @@
 /// The place where the reply to one call is awaited and put; the driver of ``CallState``.
 @usableFromInline
 class ReplyCell: TimerTarget, @unchecked Sendable {
-    // Unchecked: what subclasses add is protected by `state`.
+    // Unchecked: the variables, and what subclasses add, are protected by `lock`.
 
     @usableFromInline
     enum Waiter: Sendable {
@@ -18,15 +18,25 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline typealias State = CallState<Waiter, ProcessCell>
 
     /// Rank 2: locked alone or within the lock of a process.
-    @usableFromInline let state = Lock(State())
+    @usableFromInline let lock = LockWord()
+    // The lock excludes what the compiler would check for at run time, several times a call.
+    @exclusivity(unchecked) private var state = State()
     /// The called process.
     @usableFromInline let callee: Pid
-    /// Whether the request was still waiting when the called process ended; protected by `state`.
+    /// Whether the request was still waiting when the called process ended.
     private var wasDiscarded = false
 
     @usableFromInline
     init(callee: Pid) {
         self.callee = callee
+    }
+
+    /// Runs `body` with the lock held.
+    @usableFromInline
+    final func withState<Result>(_ body: (inout State) -> Result) -> Result {
+        lock.acquire()
+        defer { lock.release() }
+        return body(&state)
     }
 
     /// The call has failed.
@@ -44,7 +54,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
 
     /// Whether it is certain that the request has not been handled and will not be.
     final var isUnhandled: Bool {
-        state.withLock { state in
+        withState { state in
             switch state.error {
             case .exited: wasDiscarded
             case .noProcess: true
@@ -64,7 +74,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline
     @discardableResult
     final func finish(_ error: CallError?, _ put: () -> Void) -> Bool {
-        let action = state.withLock { state in
+        let action = withState { state in
             let action = state.finished(error)
             if case .finish = action { put() }
             return action
@@ -72,7 +82,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
         guard case .finish(let waiter, let more, let holder) = action else { return false }
         if let waiter { wake(waiter) }
         for waiter in more { wake(waiter) }
-        holder?.core.withLock { core in
+        holder?.withCore { core in
             _ = core.relations?.deferredCalls.removeValue(forKey: ObjectIdentifier(self))
         }
         return true
@@ -92,20 +102,20 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     }
 
     /// Whether somebody may still reply although the called process waits itself.
-    final var isDeferredOrDone: Bool { state.withLock { $0.isDeferredOrDone } }
+    final var isDeferredOrDone: Bool { withState { $0.isDeferredOrDone } }
 
     @usableFromInline
-    final var isDone: Bool { state.withLock { $0.isDone } }
+    final var isDone: Bool { withState { $0.isDone } }
 
     /// Tells `observer` of the outcome; at once, if there is one.
     final func observe(_ observer: any ReplyObserver, token: Int) {
-        let isOpen = state.withLock { $0.waitBegan(.observer(observer, token: token)) }
+        let isOpen = withState { $0.waitBegan(.observer(observer, token: token)) }
         if !isOpen { observer.replyArrived(token: token) }
     }
 
     /// Does not tell `observer` any more.
     final func stopTelling(_ observer: any ReplyObserver) {
-        state.withLock { state in
+        withState { state in
             state.waitEnded { waiter in
                 if case .observer(let other, _) = waiter { other === observer } else { false }
             }
@@ -114,29 +124,37 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
 
     /// Waits for the outcome.
     ///
-    /// - Parameter isCancellable: whether a cancelled task waits no longer.
+    /// - Parameters:
+    ///   - isCancellable: whether a cancelled task waits no longer.
+    ///   - runner: the one whose own task waits, if that is known; spares a cancellation handler.
     final func wait(
-        deadline: UInt64, timers: TimerService, isCancellable: Bool = true
+        deadline: UInt64, timers: TimerService, isCancellable: Bool = true, by runner: Runner? = nil
     ) async {
         if isDone { return }
         let timer =
             deadline < TimerWheel<any TimerTarget>.latestDeadline
             ? timers.schedule(at: deadline, self) : nil
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let isOpen = state.withLock { $0.waitBegan(.task(continuation)) }
-                if !isOpen { continuation.resume() }
+        if let runner {
+            await runner.wait(for: self)
+        } else {
+            await withTaskCancellationHandler {
+                await withUnsafeContinuation { resumeWhenDone($0) }
+            } onCancel: {
+                if isCancellable { self.fail(.cancelled) }
             }
-        } onCancel: {
-            if isCancellable { self.fail(.cancelled) }
         }
         if let timer { timers.cancel(timer) }
+    }
+
+    final func resumeWhenDone(_ continuation: UnsafeContinuation<Void, Never>) {
+        let isOpen = withState { $0.waitBegan(.task(continuation)) }
+        if !isOpen { continuation.resume() }
     }
 
     /// Blocks the thread until there is an outcome.
     final func waitBlocking(deadline: UInt64) {
         let parker = Parker()
-        guard state.withLock({ $0.waitBegan(.thread(parker)) }) else { return }
+        guard withState({ $0.waitBegan(.thread(parker)) }) else { return }
         if deadline >= TimerWheel<any TimerTarget>.latestDeadline {
             parker.park()
         } else if !parker.park(until: deadline) {
@@ -155,7 +173,7 @@ protocol ReplyObserver: AnyObject, Sendable {
 /// A ``ReplyCell`` with room for the reply.
 @usableFromInline
 final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
-    // Unchecked: `value` is protected by `state`.
+    // Unchecked: `value` is protected by `lock`.
 
     @usableFromInline var value: Reply?
 
@@ -175,7 +193,9 @@ final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
     /// The outcome. To be called after there is one.
     @inlinable
     func take() throws(CallError) -> Reply {
-        let (value, error) = state.withLock { state in (self.value, state.error) }
+        // The lock once more, so that what was put before the outcome is seen. Not both in a tuple:
+        // in generic code its type would be looked up.
+        let error = withState { $0.error }
         if let value { return value }
         throw error ?? .timeout(callee)
     }
@@ -185,8 +205,8 @@ extension ProcessCell {
     /// The running handler has taken a call without replying: whoever holds its `From` may.
     @usableFromInline
     final func deferCall(_ call: ReplyCell) {
-        core.withLock { core in
-            if call.state.withLock({ $0.deferred(by: self) }) {
+        withCore { core in
+            if call.withState({ $0.deferred(by: self) }) {
                 core.makeRelations().deferredCalls[ObjectIdentifier(call)] = call
             }
         }
@@ -197,18 +217,20 @@ extension ProcessCell {
     /// - Returns: the cycle, beginning with this process.
     @usableFromInline
     final func beginWaiting(for call: ReplyCell, at target: ProcessCell) -> [Pid]? {
-        core.withLock { $0.makeRelations().waits.append(.call(call)) }
-        var chain = [pid]
+        withCore { $0.makeRelations().waits.append(.call(call)) }
+        // Begins with this process; made when the first process turns out to wait itself.
+        var chain: [Pid] = []
         var next: ProcessCell? = target
         while let current = next {
             if current === self {
                 endWaiting(for: call)
-                return chain
+                return chain.isEmpty ? [pid] : chain
             }
-            chain.append(current.pid)
             // A process that waits for several calls at once may need only one of them.
-            let call = current.core.withLock { $0.relations?.onlyCall }
+            let call = current.withCore { $0.relations?.onlyCall }
             guard let call, !call.isDeferredOrDone, chain.count < 10_000 else { return nil }
+            if chain.isEmpty { chain.append(pid) }
+            chain.append(current.pid)
             // Of another node nothing is known here, not even whose pid has the same number.
             guard case .process(let callee) = current.node.locate(call.callee) else { return nil }
             next = callee
@@ -218,8 +240,14 @@ extension ProcessCell {
 
     @usableFromInline
     final func endWaiting(for call: ReplyCell) {
-        core.withLock { core in
-            core.relations?.waits.removeAll { wait in
+        withCore { core in
+            guard let relations = core.relations else { return }
+            // Nearly always the only one.
+            if case .call(let last)? = relations.waits.last, last === call {
+                relations.waits.removeLast()
+                return
+            }
+            relations.waits.removeAll { wait in
                 if case .call(let other) = wait { other === call } else { false }
             }
         }

@@ -53,6 +53,9 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
         server.deallocate()
     }
 
+    @usableFromInline
+    override var borrowsRunner: Bool { true }
+
     @inlinable
     func step(_ runner: Runner) async {
         var batch = MessageQueue()
@@ -62,10 +65,10 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
         while true {
             switch takeWork(&batch, hasBudget: budget > 0) {
             case .messages:
-                while let envelope = batch.popFirst(as: Envelope<Server>.self) {
+                while let envelope = batch.takeFirst(as: Envelope<Server>.self) {
                     countPopped()
                     budget -= 1
-                    if let ending = await handle(envelope) {
+                    if let ending = await handle(envelope.move()) {
                         return await end(ending, batch: &batch, runner)
                     }
                     if budget <= 0 || attention.load(ordering: .relaxed) { break }
@@ -92,40 +95,69 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     ///
     /// - Returns: how the process ends, if it does.
     @inlinable
-    func handle(_ envelope: Envelope<Server>) async -> Ending? {
+    func handle(_ envelope: consuming Envelope<Server>) async -> Ending? {
+        // Taken apart before the handler runs, as in ``DirectCell``.
         let process = ServerContext<Server>(self)
-        do {
-            switch envelope {
-            case .cast(let message):
-                note(.cast)
+        switch envelope {
+        case .cast(let message):
+            note(.cast)
+            return await attempt(nil, naming: Envelope<Server>.cast(message)) {
                 try await server.pointee?.handleCast(message, process: process)
-            case .call(let request, let reply):
-                note(.call)
+                return nil
+            }
+        case .call(let request, let reply):
+            note(.call)
+            return await attempt(reply, naming: Envelope<Server>.call(request, reply)) {
                 let result = try await server.pointee?.handleCall(
                     request, from: From(reply), process: process)
-                return answer(result, to: reply, envelope)
-            case .ask(let message, let reply):
-                note(.cast)
+                return answer(result, to: reply, Envelope<Server>.call(request, reply))
+            }
+        case .ask(let message, let reply):
+            note(.cast)
+            return await attempt(reply, naming: Envelope<Server>.ask(message, reply)) {
                 try await server.pointee?.handleCast(message, process: process)
                 deferCall(reply)
-            case .direct(let request, let reply):
-                note(.direct)
+                return nil
+            }
+        case .direct(let request, let reply):
+            note(.direct)
+            return await attempt(reply, naming: Envelope<Server>.direct(request, reply)) {
                 let result = try await server.pointee?.handleDirect(
                     request, from: From(reply), process: process)
-                return answer(result, to: reply, envelope)
-            case .info(let message):
-                note(info: message)
-                try await server.pointee?.handleInfo(message, process: process)
-            case .continuation(let message):
-                note(.continue)
-                try await server.pointee?.handleContinue(message, process: process)
-            case .timeout:
-                note(.timeout)
-                try await server.pointee?.handleTimeout(process: process)
+                return answer(result, to: reply, Envelope<Server>.direct(request, reply))
             }
-            return nil
+        case .info(let message):
+            note(info: message)
+            return await attempt(nil, naming: Envelope<Server>.info(message)) {
+                try await server.pointee?.handleInfo(message, process: process)
+                return nil
+            }
+        case .continuation(let message):
+            note(.continue)
+            return await attempt(nil, naming: Envelope<Server>.continuation(message)) {
+                try await server.pointee?.handleContinue(message, process: process)
+                return nil
+            }
+        case .timeout:
+            note(.timeout)
+            return await attempt(nil, naming: Envelope<Server>.timeout) {
+                try await server.pointee?.handleTimeout(process: process)
+                return nil
+            }
+        }
+    }
+
+    /// Runs a handler; see ``DirectCell``.
+    @inlinable
+    @inline(__always)
+    func attempt(
+        _ awaited: ReplyCell?, naming envelope: @autoclosure () -> Envelope<Server>,
+        _ handler: () async throws -> Ending?
+    ) async -> Ending? {
+        do {
+            return try await handler()
         } catch {
-            return failed(error, envelope.awaited) { envelope.typeName }
+            return failed(error, awaited) { envelope().typeName }
         }
     }
 
@@ -179,7 +211,7 @@ extension ProcessCell {
     /// - Returns: whether the process had been told to end before.
     @usableFromInline
     final func attach(_ runner: Runner) -> Bool {
-        core.withLock { core in
+        withCore { core in
             core.runner = runner
             return core.lifecycle.stopReason != nil
         }
@@ -188,6 +220,6 @@ extension ProcessCell {
     /// Puts messages that were taken but not handled back into the mailbox.
     @usableFromInline
     final func giveBack(_ batch: inout MessageQueue) {
-        core.withLock { $0.queue.prepend(&batch) }
+        withCore { $0.queue.prepend(&batch) }
     }
 }

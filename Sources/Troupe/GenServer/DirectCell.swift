@@ -5,18 +5,30 @@
 
 public import Synchronization
 
+/// What has become of a call that was handled on its caller's thread.
+@usableFromInline
+enum ClaimedReply<Reply: Sendable> {
+    case now(Reply)
+    /// The outcome is, or will be, where replies are put.
+    case there(TypedReplyCell<Reply>)
+}
+
 /// The process of a ``GenServer``: its handlers run straight on a scheduler thread.
 ///
 /// The generic code here is inlinable so that it is specialised where a server is spawned; see
 /// ``ProcessCell/behaviour``. Measured: an unspecialised step costs a multiple of a message.
 @usableFromInline
 final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
-    // Unchecked: both properties belong to whoever has the process in the phase `running` or
+    // Unchecked: the variables belong to whoever has the process in the phase `running` or
     // `starting`.
 
     // The phase excludes what the compiler would check for at run time, twice for each step.
     @exclusivity(unchecked)
     @usableFromInline var server: Server?
+    /// A place for the reply to the next call that is handled on its caller's thread, which nearly
+    /// always needs none: making one costs more than the rest of such a call.
+    @exclusivity(unchecked)
+    @usableFromInline var spareReply: TypedReplyCell<Server.Reply>?
     /// Counts the calls that were handled on their caller's thread, modulo the step budget of 256:
     /// when it wraps, the caller gives others a turn.
     @usableFromInline var claimedCalls: UInt8 = 0
@@ -24,6 +36,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     @inlinable
     init(seed: ProcessSeed) {
         self.server = nil
+        self.spareReply = nil
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: DirectCell<Server>.self)
             switch command {
@@ -173,41 +186,42 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     }
 
     /// Handles a call on the thread of the caller, who has claimed the process.
-    ///
-    /// - Returns: the reply, if there is one already.
     @inlinable
-    func handleClaimed(
-        _ request: Server.Call, _ reply: TypedReplyCell<Server.Reply>
-    ) -> Server.Reply? {
+    func handleClaimed(_ request: Server.Call) -> ClaimedReply<Server.Reply> {
         claimedCalls &+= 1
         note(.call)
         noteClaim()
-        return withUnsafeMutablePointer(to: &server) { server in
-            do {
-                let result = try server.pointee?.handleCall(
-                    request, from: From(reply), process: ServerContext<Server>(self))
-                switch result {
-                case .reply(let value):
+        var reply = spareReply ?? TypedReplyCell<Server.Reply>(callee: pid)
+        spareReply = nil
+        do {
+            let result = try server?.handleCall(
+                request, from: From(reply), process: ServerContext<Server>(self))
+            switch result {
+            case .reply(let value):
+                // Has nobody else a `From`, and has nobody replied through one?
+                if isKnownUniquelyReferenced(&reply), !reply.isDone {
+                    spareReply = reply
                     unclaim()
-                    return value
-                case .noReply, nil:
-                    deferCall(reply)
-                    unclaim()
-                case .stop(let reason, let value):
-                    reply.complete(value)
-                    var batch = MessageQueue()
-                    end(Ending(own: reason), server, batch: &batch)
-                    return value
+                    return .now(value)
                 }
-            } catch {
+                reply.complete(value)
+                unclaim()
+            case .noReply, nil:
+                deferCall(reply)
+                unclaim()
+            case .stop(let reason, let value):
+                reply.complete(value)
                 var batch = MessageQueue()
-                let ending = failed(error, reply) {
-                    Envelope<Server>.call(request, reply).typeName
-                }
-                end(ending, server, batch: &batch)
+                end(Ending(own: reason), &server, batch: &batch)
             }
-            return nil
+        } catch {
+            var batch = MessageQueue()
+            let ending = failed(error, reply) {
+                Envelope<Server>.call(request, reply).typeName
+            }
+            end(ending, &server, batch: &batch)
         }
+        return .there(reply)
     }
 
     /// The end of the process, from `terminate` to the last signal.
@@ -227,6 +241,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
             }
         }
         server.pointee = nil
+        spareReply = nil
         finish(ending, thrown: thrown, batch: &batch)
     }
 }

@@ -120,18 +120,21 @@ final class IdleTimer: TimerTarget, @unchecked Sendable {
     func claimedCallRan() { timeout.claimedCallRan() }
 
     /// The process has nothing to do.
-    func ranDry() {
-        if let deadline = timeout.ranDry(now: cell.scheduler.now) { setTimer(deadline) }
+    ///
+    /// - Returns: what to do for the timer when the lock of the process is released.
+    func ranDry() -> TimerService.Wake {
+        timeout.ranDry(now: cell.scheduler.now).map { setTimer($0) } ?? .none
     }
 
-    private func setTimer(_ deadline: UInt64) {
-        guard deadline < TimerWheel<any TimerTarget>.latestDeadline else { return }
+    private func setTimer(_ deadline: UInt64) -> TimerService.Wake {
+        guard deadline < TimerWheel<any TimerTarget>.latestDeadline else { return .none }
         if let timer {
-            if timer.deadline <= deadline { return }
+            if timer.deadline <= deadline { return .none }
             cell.node.timers.cancel(timer.token)
         }
-        // Within the lock of the process: that of the timers is a leaf.
-        timer = (cell.node.timers.schedule(at: deadline, self), deadline)
+        let (token, wake) = cell.node.timers.scheduleLocked(at: deadline, self)
+        timer = (token, deadline)
+        return wake
     }
 
     func cancel() {
@@ -140,17 +143,19 @@ final class IdleTimer: TimerTarget, @unchecked Sendable {
     }
 
     func timerFired() {
-        let arrival = cell.core.withLock { core -> Arrival in
+        var wake = TimerService.Wake.none
+        let arrival = cell.withCore { core -> Arrival in
             timer = nil
             guard core.relations?.idleTimer === self else { return .none }
             switch timeout.timerFired(now: cell.scheduler.now) {
             case .none: return .none
             case .wait(let deadline):
-                setTimer(deadline)
+                wake = setTimer(deadline)
                 return .none
             case .schedule: return core.arrived()
             }
         }
+        cell.node.timers.perform(wake)
         arrival.perform(for: cell)
     }
 }
@@ -191,7 +196,7 @@ extension ServerContext {
 
 extension ProcessCell {
     func setIdleTimeout(_ rule: IdleTimeout.Rule?) {
-        core.withLock { core in
+        withCore { core in
             if rule == nil, core.relations == nil { return }
             let relations = core.makeRelations()
             relations.idleTimer?.cancel()
@@ -202,7 +207,7 @@ extension ProcessCell {
     }
 
     func continueLater(with message: any Sendable) {
-        core.withLock { core in
+        withCore { core in
             core.makeRelations().continuations.append(message)
             attention.store(true, ordering: .relaxed)
         }

@@ -74,7 +74,7 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
             defer { node.names.removeWaiter(waiter, for: name) }
             if find(after: gone?.cell) != nil { continue }
             await waiter.wait(deadline: deadline, timers: node.timers)
-            if let error = waiter.state.withLock({ $0.error }) { throw missing(error) }
+            if let error = waiter.withState({ $0.error }) { throw missing(error) }
         }
     }
 

@@ -131,7 +131,8 @@ public struct ServerRef<Server: ServerProtocol>: Sendable {
 extension ServerRef where Server: GenServer {
     /// Sends a request to `handleCall` and waits for the reply. OTP: `gen_server:call/2,3`.
     ///
-    /// When nothing waits in the server's mailbox, the request is handled on this thread.
+    /// When the server is idle the request is handled on this thread, unless the server has its own
+    /// or is watched by a hook.
     ///
     /// - Parameters:
     ///   - request: the request.
@@ -142,7 +143,6 @@ extension ServerRef where Server: GenServer {
     public func call(
         _ request: Server.Call, timeout: Duration = .seconds(5)
     ) async throws(CallError) -> Server.Reply {
-        let reply = TypedReplyCell<Server.Reply>(callee: pid)
         if Task.isCancelled { throw .cancelled }
         if cell.claim() {
             let start = cell.coarseNow
@@ -150,13 +150,16 @@ extension ServerRef where Server: GenServer {
             let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
             // Read before the server is given back.
             let isTurnOver = typed.claimedCalls == .max
-            if let value = typed.handleClaimed(request, reply) {
+            switch typed.handleClaimed(request) {
+            case .now(let value):
                 if cell.isPast(timeout, since: start) { throw .timeout(pid) }
                 if isTurnOver { await Task.yield() }
                 return value
+            case .there(let reply):
+                return try await cell.awaitReply(reply, timeout: timeout)
             }
-            return try await cell.awaitReply(reply, timeout: timeout)
         }
+        let reply = TypedReplyCell<Server.Reply>(callee: pid)
         return try await cell.request(reply, timeout: timeout) {
             cell.put(envelope: Envelope<Server>.call(request, reply))
         }
@@ -231,7 +234,8 @@ extension ProcessCell {
         _ reply: TypedReplyCell<Reply>, timeout: Duration, _ put: () -> PutResult
     ) async throws(CallError) -> Reply {
         if Task.isCancelled { throw .cancelled }
-        let caller = CurrentProcess.cell
+        let runner = CurrentProcess.ownRunner
+        let caller = runner?.cell
         if let caller {
             if caller === self { throw .callingSelf(pid) }
             if let cycle = caller.beginWaiting(for: reply, at: self) { throw .cycle(cycle) }
@@ -241,7 +245,7 @@ extension ProcessCell {
             caller?.endWaiting(for: reply)
             throw failure
         }
-        await reply.wait(deadline: deadline, timers: node.timers)
+        await reply.wait(deadline: deadline, timers: node.timers, by: runner)
         caller?.endWaiting(for: reply)
         return try reply.take()
     }
@@ -251,12 +255,13 @@ extension ProcessCell {
     final func awaitReply<Reply: Sendable>(
         _ reply: TypedReplyCell<Reply>, timeout: Duration
     ) async throws(CallError) -> Reply {
-        let caller = CurrentProcess.cell
+        let runner = CurrentProcess.ownRunner
+        let caller = runner?.cell
         // Its reply is deferred, so it cannot be part of a cycle.
         caller?.beginWait(.call(reply))
         defer { caller?.endWaiting(for: reply) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
-        await reply.wait(deadline: deadline, timers: node.timers)
+        await reply.wait(deadline: deadline, timers: node.timers, by: runner)
         return try reply.take()
     }
 

@@ -85,7 +85,7 @@ public final class GroupScope<Group: Hashable & Sendable>: Sendable {
     /// The members of a group in the order in which they joined, each as often as it did. OTP:
     /// `pg:get_members/2`.
     public func members(of group: Group) -> [Pid] {
-        table.find(group)?.members.map(\.pid) ?? []
+        table.find(group)?.members.map { $0.pid } ?? []
     }
 
     /// Those members that are on this node. OTP: `pg:get_local_members/2`.
@@ -129,10 +129,10 @@ public final class GroupScope<Group: Hashable & Sendable>: Sendable {
             let slot = slot(of: group)
             // Attached first, or the first changes would be dropped as not wanted.
             guard cell.attach(GroupMonitor(self, slot), id: reference.id) else {
-                return (ref, slot.members.map(\.pid))
+                return (ref, slot.members.map { $0.pid })
             }
             if let members = slot.watch(reference.id, cell, isOfScope: false) {
-                return (ref, members.map(\.pid))
+                return (ref, members.map { $0.pid })
             }
             cell.detach(reference.id)
         }
@@ -151,7 +151,7 @@ public final class GroupScope<Group: Hashable & Sendable>: Sendable {
         var members: [Group: [Pid]] = [:]
         for slot in table.all {
             let now = slot.watch(reference.id, cell, isOfScope: true) ?? []
-            if !now.isEmpty { members[slot.key] = now.map(\.pid) }
+            if !now.isEmpty { members[slot.key] = now.map { $0.pid } }
         }
         return (GroupMonitorRef(reference: reference), members)
     }

@@ -4,9 +4,12 @@
 //===----------------------------------------------------------------------===//
 
 /// One group of a ``GroupScope``.
-final class GroupSlot<Group: Hashable & Sendable>: KeySlot, Attachment {
+final class GroupSlot<Group: Hashable & Sendable>: AnyKeySlot, KeySlot, Attachment,
+    @unchecked Sendable
+{
+    // Unchecked: constants and a lock.
+
     let key: Group
-    let hash: Int
     let scope: GroupScope<Group>
 
     /// Rank 0: the lock of a process may be taken within it, never the other way round. Held while
@@ -15,8 +18,8 @@ final class GroupSlot<Group: Hashable & Sendable>: KeySlot, Attachment {
 
     init(_ key: Group, hash: Int, in scope: GroupScope<Group>) {
         self.key = key
-        self.hash = hash
         self.scope = scope
+        super.init(hash: hash)
     }
 
     /// Changes the group, then wakes those who were told.
@@ -38,7 +41,7 @@ final class GroupSlot<Group: Hashable & Sendable>: KeySlot, Attachment {
     }
 
     /// The members in the order in which they joined.
-    var members: [ProcessCell] { state.withLock { $0.members.entries }.map(\.holder) }
+    var members: [ProcessCell] { state.withLock { $0.members.entries }.map { $0.holder } }
 
     var hasMembers: Bool { state.withLock { !$0.members.isEmpty } }
 
@@ -57,7 +60,7 @@ final class GroupSlot<Group: Hashable & Sendable>: KeySlot, Attachment {
                 joined.append((id, cell))
             }
             for (id, cell) in joined { state.joined(id, cell) }
-            tell(state, .join, cells.map(\.pid), &arrivals)
+            tell(state, .join, cells.map { $0.pid }, &arrivals)
             return nil
         }
     }
@@ -115,7 +118,7 @@ extension ProcessCell {
     ///
     /// - Returns: its id.
     fileprivate func detachFirst(_ object: any Attachment) -> UInt64? {
-        core.withLock { core in
+        withCore { core in
             let first = core.relations?.attachments.filter { $0.value === object }.keys.min()
             if let first { core.relations?.attachments[first] = nil }
             return first

@@ -46,7 +46,7 @@ struct GroupState<Peer> {
         assert(!isRetired)
         guard watchers[id] == nil else { return nil }
         watchers[id] = Watcher(peer: peer, isOfScope: isOfScope)
-        return members.entries.map(\.holder)
+        return members.entries.map { $0.holder }
     }
 
     /// A process watches no more.

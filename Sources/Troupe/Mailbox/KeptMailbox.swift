@@ -147,7 +147,7 @@ extension ProcessCell {
         refill.excessCount = elements.count - taken.count
         var queue = MessageQueue()
         for element in taken { queue.append(element) }
-        core.withLock { core in
+        withCore { core in
             core.queue.prepend(&queue)
             core.accepted &+= UInt64(taken.count)
             core.dropped &+= UInt64(refill.excessCount)

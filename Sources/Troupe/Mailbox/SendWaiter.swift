@@ -31,7 +31,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
 
     /// Resumes the sender. To be called without a lock, once, after an outcome was set.
     func resume() {
-        let continuation = cell.core.withLock { _ in
+        let continuation = cell.withCore { _ in
             let continuation = self.continuation
             self.continuation = nil
             return continuation
@@ -44,7 +44,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
     func cancel() { giveUp(.cancelled) }
 
     private func giveUp(_ outcome: Outcome) {
-        let gaveUp = cell.core.withLock { core in
+        let gaveUp = cell.withCore { core in
             guard self.outcome == nil else { return false }
             self.outcome = outcome
             core.relations?.sendWaiters.remove(self)
@@ -62,7 +62,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
             ? cell.node.timers.schedule(at: deadline, self) : nil
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let (arrival, isDecided) = cell.core.withLock { core -> (Arrival, Bool) in
+                let (arrival, isDecided) = cell.withCore { core -> (Arrival, Bool) in
                     if outcome != nil { return (.none, true) }
                     if core.lifecycle.phase == .ended {
                         outcome = .gone
@@ -86,7 +86,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
             self.cancel()
         }
         if let timer { cell.node.timers.cancel(timer) }
-        return cell.core.withLock { _ in outcome ?? .gone }
+        return cell.withCore { _ in outcome ?? .gone }
     }
 }
 

@@ -129,7 +129,7 @@ extension ProcessCell {
             return full
         case .dropNewest:
             guard message != nil else { return full }
-            core.withLock { $0.dropped &+= 1 }
+            withCore { $0.dropped &+= 1 }
             reportOverflow()
             return nil
         case .fallback(let target, let tag):

@@ -96,9 +96,17 @@ extension Node {
         let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
         let cell = DirectCell<Server>(seed: seed)
         let ref = try launch(cell, options, parent: parent, bond: bond)
-        let failure = cell.runHere {
-            cell.runInit(parent: parent, timeout: options.startTimeout) {
+        let failure: SpawnError?
+        if cell.enterInit() {
+            failure = cell.runInit(parent: parent, timeout: options.startTimeout) {
                 try cell.start(argument)
+            }
+            cell.leaveInit()
+        } else {
+            failure = cell.runElsewhere {
+                cell.runInit(parent: parent, timeout: options.startTimeout) {
+                    try cell.start(argument)
+                }
             }
         }
         if let failure {
@@ -158,7 +166,7 @@ extension Node {
         }
         if let name = options.name, !NameRegistry.isValid(name) { throw .nameInvalid(name) }
         try countProcess()
-        let inherited = parent?.core.withLock { $0.environment } ?? Environment()
+        let inherited = parent?.withCore { $0.environment } ?? Environment()
         let obeysParent = bond.contains(.linked) && isServer
         return ProcessSeed(
             node: self,
@@ -234,7 +242,7 @@ extension Node {
 
 extension ClosureCell {
     func startBody() {
-        let arrival = core.withLock { core in
+        let arrival = withCore { core in
             core.arrival(for: core.lifecycle.started(hasWork: true))
         }
         arrival.perform(for: self)
@@ -302,7 +310,7 @@ extension ProcessCell {
             if self.traits.childReader != nil { self.orderShutdown() } else { self.killSelf() }
         }
         if let failure { return failure }
-        return outcome.state.withLock { _ in outcome.value ?? nil }
+        return outcome.withState { _ in outcome.value ?? nil }
     }
 
     /// Waits for `init`, but no longer than the start timeout.
@@ -347,12 +355,12 @@ extension ProcessCell {
     }
 
     final func detachRunner() {
-        core.withLock { $0.runner = nil }
+        withCore { $0.runner = nil }
     }
 
     @usableFromInline
     final func throwIfToldToEnd() throws {
-        if let reason = core.withLock({ $0.lifecycle.stopReason }) { throw reason }
+        if let reason = withCore({ $0.lifecycle.stopReason }) { throw reason }
     }
 
     /// `init` has thrown: ends the process.
@@ -373,17 +381,22 @@ extension ProcessCell {
         return isIgnored && reason == .normal ? .ignored : .initFailed(reason)
     }
 
-    /// Runs `body` for this process on the calling thread, or on a thread that suits better.
+    /// Whether `init` of this process may run on the calling thread; then ``leaveInit()`` follows.
     ///
     /// Servers that start servers in their `init`, and so on, nest on the stack. Where that gets
     /// too deep the next one runs on a fresh thread, and the caller waits for it. A process with a
     /// thread of its own runs there from the beginning.
     @usableFromInline
-    final func runHere<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
-        if !traits.hasOwnThread, Nesting.enter() {
-            defer { Nesting.leave() }
-            return body()
-        }
+    final func enterInit() -> Bool { !traits.hasOwnThread && Nesting.enter() }
+
+    @usableFromInline
+    final func leaveInit() { Nesting.leave() }
+
+    /// Runs `body` for this process on another thread, and waits for it; see ``enterInit()``.
+    @usableFromInline
+    final func runElsewhere<Result: Sendable>(
+        _ body: @escaping @Sendable () -> Result
+    ) -> Result {
         let parker = Parker()
         let box = TypedReplyCell<Result>(callee: pid)
         if traits.hasOwnThread {
@@ -398,7 +411,7 @@ extension ProcessCell {
             }
         }
         parker.park()
-        guard let result = box.state.withLock({ _ in box.value }) else {
+        guard let result = box.withState({ _ in box.value }) else {
             preconditionFailure("the thread has put its result before it gave the permit")
         }
         return result

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// Where a node is in its life, and who waits for what.
 struct NodeState: Sendable {
     enum Phase: Sendable {
@@ -100,11 +102,6 @@ extension Node {
     /// Whether the node has begun to stop.
     public var isStopping: Bool { state.withLock { $0.phase != .running } }
 
-    /// Whether processes are told to end, and new ones are refused.
-    var refusesProcesses: Bool {
-        state.withLock { $0.phase == .stopping || $0.phase == .stopped }
-    }
-
     var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
 
     private func deadline(after grace: Duration) -> UInt64 {
@@ -154,9 +151,10 @@ extension Node {
             state.applicationsHaveStopped = nil
             state.isEmpty = isEmpty
         }
-        // A process that is being spawned right now sees the phase and tells itself.
+        refusal.store(true, ordering: .sequentiallyConsistent)
+        // A process that is being spawned right now sees the refusal and tells itself.
         for cell in table.all() { cell.orderShutdown() }
-        if count == 0 { isEmpty.succeed() }
+        if processCount.load(ordering: .sequentiallyConsistent) == 0 { isEmpty.succeed() }
         return isEmpty
     }
 
@@ -224,7 +222,7 @@ extension ProcessCell {
     /// process ends as usual.
     final func abandon() {
         var attached: [UInt64: any Attachment] = [:]
-        let (names, aliases) = core.withLock { core -> ([String], [UInt64]) in
+        let (names, aliases) = withCore { core -> ([String], [UInt64]) in
             core.isClosing = true
             if let relations = core.relations { swap(&attached, &relations.attachments) }
             let aliases = core.relations?.aliases.keys

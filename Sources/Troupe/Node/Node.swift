@@ -28,13 +28,16 @@ public final class Node: Sendable {
 
     let nodeName: NodeName
     let table = ProcessTable()
-    let names = NameRegistry()
+    let names: NameRegistry
     let aliases = AliasTable()
     let eventTable = KeyTable<EventSlot>()
     let applicationStore = ApplicationStore()
     private let wantedEvents: EventKind
     private let nextReference = Atomic<UInt64>(1)
-    private let processCount = Atomic(0)
+    /// Those included that are about to be made, or are about to tell others of their end.
+    let processCount = Atomic(0)
+    /// Set, for good, when processes are told to end and new ones are refused.
+    let refusal = Atomic(false)
     /// A leaf lock.
     let state = Lock(NodeState())
 
@@ -50,6 +53,7 @@ public final class Node: Sendable {
         if let creation = options.creation, creation == 0 { throw .creationInvalid(creation) }
         self.name = name
         self.nodeName = NodeName(name)
+        self.names = NameRegistry(table: table)
         if let creation = options.creation {
             self.creation = creation
             nodeName.note(creation: creation)
@@ -87,8 +91,8 @@ public final class Node: Sendable {
 
     // MARK: - Processes
 
-    /// How many processes the node runs.
-    public var count: Int { processCount.load(ordering: .relaxed) }
+    /// How many processes the node runs. Whoever has seen the end of one finds it no longer counted.
+    public var count: Int { table.count }
 
     /// The pids of all processes. OTP: `processes()`.
     public var processes: [Pid] { table.all().map(\.pid) }
@@ -97,7 +101,7 @@ public final class Node: Sendable {
     /// left. OTP: `is_process_alive/1`.
     public func isAlive(_ pid: Pid) -> Bool {
         guard case .process(let cell) = locate(pid) else { return false }
-        return cell.core.withLock { $0.lifecycle.phase != .ended }
+        return cell.withCore { $0.lifecycle.phase != .ended }
     }
 
     /// Whom a pid names, seen from this node.
@@ -114,6 +118,9 @@ public final class Node: Sendable {
         guard pid.creation == creation else { return .incarnation }
         return table.find(pid.id).map { .process($0) } ?? .unknown
     }
+
+    /// Whether processes are told to end, and new ones are refused.
+    var refusesProcesses: Bool { refusal.load(ordering: .sequentiallyConsistent) }
 
     /// Counts a process that is about to be made.
     func countProcess() throws(SpawnError) {
@@ -163,7 +170,7 @@ public final class Node: Sendable {
     // MARK: - Names
 
     /// The process that holds a name. OTP: `whereis/1`.
-    public func whereis(_ name: String) -> Pid? { names.find(name)?.pid }
+    public func whereis(_ name: String) -> Pid? { names.findID(name).map(pid(id:)) }
 
     /// Registers a process under a name. A process may have several. OTP: `register/2`.
     ///
@@ -186,6 +193,6 @@ public final class Node: Sendable {
 
     /// All registered names with their holders, by name. OTP: `registered/0`.
     public var registered: [(name: String, pid: Pid)] {
-        names.all().map { ($0.name, $0.cell.pid) }
+        names.all().map { ($0.name, pid(id: $0.id)) }
     }
 }

@@ -49,7 +49,6 @@ enum Platform {
         UInt32(truncatingIfNeeded: time(nil))
     }
 
-    /// Lets another thread run.
     /// Tells this thread from all others that run; never 0.
     static var threadID: UInt {
         #if canImport(Glibc)
@@ -60,6 +59,7 @@ enum Platform {
         #endif
     }
 
+    /// Lets another thread run.
     static func yieldThread() {
         sched_yield()
     }

@@ -73,7 +73,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         if !begin(runner) {
             do {
                 let value = try await body(Process(self))
-                core.withLock { core in
+                withCore { core in
                     // Told to end meanwhile: then there is no result, whatever the body returns.
                     guard core.lifecycle.stopReason == nil else { return }
                     core.makeRelations().result = value
@@ -93,7 +93,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     /// - Returns: whether the process was told to end before it began.
     private func begin(_ runner: Runner) -> Bool {
-        core.withLock { core in
+        withCore { core in
             core.lifecycle.turnCame()
             core.runner = runner
             return core.lifecycle.stopReason != nil
@@ -230,7 +230,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             countPopped()
             return message
         case .signal(let signal):
-            let isWanted = core.withLock { core in
+            let isWanted = withCore { core in
                 core.relations.map { isWantedStill(signal, $0) } ?? false
             }
             return isWanted ? signal.message : nil
@@ -270,7 +270,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             return .content(.message(item.message))
         }
         var waiters: [SendWaiter] = []
-        let fetched = core.withLock { core -> Fetched in
+        let fetched = withCore { core -> Fetched in
             if let reason = core.lifecycle.stopReason { return .toldToEnd(reason) }
             if let relations = core.relations {
                 if let signal = relations.signals.popFirst(popped: fetchedCount) {
@@ -297,7 +297,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     /// Notes that the process has made a reference: no message that has come before can carry it.
     override func madeReference(_ reference: UInt64) {
-        let position = core.withLock { $0.accepted }
+        let position = withCore { $0.accepted }
         if marks.count == Self.markCountMax { marks.removeFirst() }
         marks.append((reference, position))
     }
@@ -316,7 +316,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         var timer: TimerWheelToken?
         if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
         await withUnsafeContinuation { continuation in
-            let mayPark = core.withLock { core in
+            let mayPark = withCore { core in
                 let hasWork =
                     core.lifecycle.stopReason != nil || !core.queue.isEmpty
                     || core.relations?.hasWork ?? false
@@ -343,7 +343,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         }
 
         func timerFired() {
-            let arrival = cell.core.withLock { core -> Arrival in
+            let arrival = cell.withCore { core -> Arrival in
                 hasFired = true
                 guard core.lifecycle.phase == .parked else { return .none }
                 return core.arrived()

@@ -61,7 +61,7 @@ final class LifetimeTimer: OwnedTimer, @unchecked Sendable {
 
     init(cell: ProcessCell) {
         self.cell = cell
-        super.init(id: cell.node.makeReference().id, node: cell.node, holders: [cell])
+        super.init(id: cell.node.makeReference().id, node: cell.node, owner: cell)
     }
 
     override func fire() -> UInt64? {

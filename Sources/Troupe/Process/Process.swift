@@ -65,19 +65,19 @@ extension ProcessCell {
         let alarm = ReplyCell(callee: pid)
         let deadline = scheduler.now.addingSaturated(duration.clampedNanoseconds)
         if deadline > scheduler.now { await alarm.wait(deadline: deadline, timers: node.timers) }
-        if let reason = core.withLock({ $0.lifecycle.interruption }) { throw reason }
+        if let reason = withCore({ $0.lifecycle.interruption }) { throw reason }
     }
 }
 
 extension ProcessCell {
     /// Notes what this process is about to wait for, for those who look.
     func beginWait(_ wait: Relations.Wait) {
-        core.withLock { $0.makeRelations().waits.append(wait) }
+        withCore { $0.makeRelations().waits.append(wait) }
     }
 
     /// Notes that the wait that began last without a call is over.
     func endWait() {
-        core.withLock { core in
+        withCore { core in
             let index = core.relations?.waits.lastIndex { wait in
                 if case .call = wait { false } else { true }
             }

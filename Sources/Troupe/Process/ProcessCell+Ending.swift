@@ -31,7 +31,7 @@ extension ProcessCell {
     /// - Returns: the reason so far, and whether `terminate` is to run.
     @usableFromInline
     final func beginTermination(_ ending: Ending) -> (reason: ExitReason, runsTerminate: Bool) {
-        core.withLock { $0.lifecycle.terminationBegan(own: ending.own) }
+        withCore { $0.lifecycle.terminationBegan(own: ending.own) }
     }
 
     /// The end: gives back names, aliases, timers and attachments, then leaves the tables, then tells everybody.
@@ -54,7 +54,7 @@ extension ProcessCell {
         let (names, farewells) = releaseResources()
         var queue = MessageQueue()
         var (reason, relations): (ExitReason, Relations?) = (.normal, nil)
-        core.withLock { core in
+        withCore { core in
             reason = core.lifecycle.ended(thrown: thrown)
             relations = core.relations
             core.relations = nil
@@ -76,7 +76,7 @@ extension ProcessCell {
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded()
-        let waiters = core.withLock { core in
+        let waiters = withCore { core in
             core.isOver = true
             defer { core.exitWaiters = [] }
             return core.exitWaiters
@@ -91,20 +91,20 @@ extension ProcessCell {
     /// - Returns: the names that the process had, and what to do when the others are told.
     private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
         var attached: [UInt64: any Attachment] = [:]
-        let (names, aliases, timers) = core.withLock {
+        let (names, aliases, timers) = withCore {
             core -> ([String], [UInt64], [OwnedTimer]) in
             core.isClosing = true
             guard let relations = core.relations else { return ([], [], []) }
             defer {
                 relations.names = []
                 relations.aliases = [:]
-                relations.timers = [:]
+                relations.timers = IDTable()
                 relations.idleTimer?.cancel()
                 relations.idleTimer = nil
             }
             swap(&attached, &relations.attachments)
             return (
-                relations.names, Array(relations.aliases.keys), Array(relations.timers.values)
+                relations.names, Array(relations.aliases.keys), relations.timers.values
             )
         }
         for name in names { node.names.remove(name, of: self) }
@@ -146,14 +146,14 @@ extension ProcessCell {
             watcher.receiveDown(id, reason: reason, result: result)
         }
         for (id, target) in relations.monitors.ended() {
-            target.core.withLock { core in
+            target.withCore { core in
                 _ = core.relations?.monitoredBy.removeValue(forKey: id)
             }
         }
     }
 
     private func dismissWaitersAfterEnd(_ relations: Relations) -> [SendWaiter] {
-        core.withLock { _ in dismissWaiters(relations) }
+        withCore { _ in dismissWaiters(relations) }
     }
 
     private func report(

@@ -63,7 +63,10 @@ extension ProcessCore {
 
     /// The process has nothing to do, or shall do nothing. Of the two queues' memory it keeps at
     /// most one small chunk.
-    mutating func becomeIdle(_ batch: inout MessageQueue) {
+    ///
+    /// - Returns: as ``ranDry()``.
+    @discardableResult
+    mutating func becomeIdle(_ batch: inout MessageQueue) -> TimerService.Wake {
         if !batch.isEmpty {
             queue.prepend(&batch)
         } else if queue.head == nil {
@@ -72,14 +75,16 @@ extension ProcessCore {
         // A suspended process keeps what has come meanwhile.
         if queue.isEmpty { queue.trim() }
         batch.releaseMemory()
-        ranDry()
         runner = nil
+        return ranDry()
     }
 
     /// The process has nothing to do.
-    mutating func ranDry() {
-        relations?.idleTimer?.ranDry()
+    ///
+    /// - Returns: what to do for its idle timeout when the lock is released.
+    mutating func ranDry() -> TimerService.Wake {
         lifecycle.ranDry()
+        return relations?.idleTimer?.ranDry() ?? .none
     }
 }
 
@@ -95,21 +100,22 @@ extension ProcessCell {
     ///   - hasBudget: whether the process may go on, or shall queue up again.
     @usableFromInline
     final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
-        let core = self.core.lock()
-        if core.pointee.lifecycle.phase == .scheduled { core.pointee.lifecycle.turnCame() }
-        guard hasBudget, core.pointee.hasOnlyMessages(attention: attention) else {
-            self.core.unlock()
+        lock.acquire()
+        if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
+        guard hasBudget, core.hasOnlyMessages(attention: attention) else {
+            lock.release()
             return takeRareWork(&batch, hasBudget: hasBudget)
         }
         if batch.isEmpty {
-            if core.pointee.queue.isEmpty {
-                core.pointee.becomeIdle(&batch)
-                self.core.unlock()
+            if core.queue.isEmpty {
+                // Without an idle timeout, or this would be the slow half.
+                core.becomeIdle(&batch)
+                lock.release()
                 return .done
             }
-            core.pointee.queue.moveAll(to: &batch)
+            core.queue.moveAll(to: &batch)
         }
-        self.core.unlock()
+        lock.release()
         return .messages
     }
 
@@ -117,7 +123,8 @@ extension ProcessCell {
     private func takeRareWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
         enum Next { case work(Work), submit }
         var afterwards = Afterwards()
-        let next = core.withLock { core -> Next in
+        var timerWake = TimerService.Wake.none
+        let next = withCore { core -> Next in
             if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
             guard hasBudget else {
                 if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
@@ -131,7 +138,7 @@ extension ProcessCell {
             }
             let isBatchEmpty = batch.isEmpty
             if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
-                core.becomeIdle(&batch)
+                timerWake = core.becomeIdle(&batch)
                 return .work(.done)
             }
             if let relations { beginCallback(relations) }
@@ -142,6 +149,7 @@ extension ProcessCell {
             return .work(.single(SingleWork(content: content, observer: observer)))
         }
         afterwards.perform()
+        if timerWake != .none { node.timers.perform(timerWake) }
         switch next {
         case .work(let work):
             return work
@@ -222,7 +230,7 @@ extension ProcessCell {
     final func isWantedStill(_ signal: SignalQueue.Signal, _ relations: Relations) -> Bool {
         switch signal {
         case .exit, .request: true
-        case .down(let down): relations.monitors.downTaken(down.ref.reference.id)
+        case .down(_, let monitor): relations.monitors.downTaken(monitor)
         case .response(let response):
             relations.requests.removeValue(forKey: response.request.reference.id) != nil
         case .notice(let notice): isWantedStill(notice, relations)
@@ -240,7 +248,7 @@ extension ProcessCell {
     /// Takes the oldest message of a mailbox that drops the oldest.
     @inlinable
     final func popOne<E: Sendable>(as type: E.Type) -> E? {
-        core.withLock { core in
+        withCore { core in
             let element = core.queue.popFirst(as: E.self)
             if element != nil { countPopped() }
             return element
@@ -256,7 +264,7 @@ extension ProcessCell {
     /// `init` has returned: the process can be scheduled.
     @usableFromInline
     final func started() {
-        let arrival = core.withLock { core in
+        let arrival = withCore { core in
             let hasWork =
                 !core.queue.isEmpty || core.relations?.hasWork ?? false
                 || core.relations?.idleTimer != nil

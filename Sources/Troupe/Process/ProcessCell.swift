@@ -58,13 +58,18 @@ enum PutResult: Sendable {
 /// virtual method of a generic class would run unspecialised, at a cost per message.
 @usableFromInline
 class ProcessCell: @unchecked Sendable {
-    // Unchecked: `core` has its lock, the atomics are atomic, the rest is constant; what subclasses
-    // add belongs to whoever has the process in the phase `running`.
+    // Unchecked: `core` is protected by `lock`, the atomics are atomic, the rest is constant; what
+    // subclasses add belongs to whoever has the process in the phase `running`.
 
-    /// The lock of the process. Rank 1: a registry shard may be locked within it, nothing else. It
-    /// may be taken within the lock of a key, a group or an event, which have rank 0. The only place
-    /// that holds two of them is ``withBothLocked(_:_:_:)``.
-    @usableFromInline let core: Lock<ProcessCore>
+    /// The lock of the process. Rank 1: within it a shard of names, the aliases, a reply, the state of
+    /// a runner or the wheel of timers may be locked, nothing else. It may be taken within the lock
+    /// of a key, a group or an event, which have rank 0. The only place that holds two of them is
+    /// ``withBothLocked(_:_:_:)``.
+    @usableFromInline let lock = LockWord()
+    /// In place, as every process has one; to be touched with the lock held, so by ``withCore(_:)``.
+    // The lock excludes what the compiler would check for at run time, several times a message.
+    @exclusivity(unchecked)
+    @usableFromInline final var core: ProcessCore
     /// Something besides messages needs a look before the next message is handled. Set with the
     /// lock held, read without.
     @usableFromInline let attention = Atomic(false)
@@ -97,10 +102,8 @@ class ProcessCell: @unchecked Sendable {
         seed: ProcessSeed,
         behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
     ) {
-        self.core = Lock(
-            ProcessCore(
-                traits: seed.traits, trapsExits: seed.trapsExits,
-                environment: seed.environment))
+        self.core = ProcessCore(
+            traits: seed.traits, trapsExits: seed.trapsExits, environment: seed.environment)
         self.behaviour = behaviour
         self.node = seed.node
         self.scheduler = seed.scheduler
@@ -108,6 +111,16 @@ class ProcessCell: @unchecked Sendable {
         self.id = seed.node.table.makeID()
         self.parentID = seed.parentID
         self.traits = seed.traits
+    }
+
+    /// Runs `body` with the lock held.
+    @inlinable
+    final func withCore<Result: ~Copyable, Failure: Error>(
+        _ body: (inout ProcessCore) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        lock.acquire()
+        defer { lock.release() }
+        return try body(&core)
     }
 
     @usableFromInline
@@ -124,6 +137,10 @@ class ProcessCell: @unchecked Sendable {
     /// This process, running, has made a reference; see ``ClosureCell``.
     @usableFromInline
     func madeReference(_ id: UInt64) {}
+
+    /// Whether each step of the process is run by a ``Runner``.
+    @usableFromInline
+    var borrowsRunner: Bool { false }
 
     /// Whether a caller may run the process on its own thread.
     @usableFromInline
@@ -255,15 +272,16 @@ extension ProcessCell {
     ///   room.
     @inlinable
     final func put<E: Sendable>(_ element: consuming E, replaced: (E) -> Void) -> PutResult {
-        let core = self.core.lock()
-        guard case .open = core.pointee.admission(popped: popped) else {
-            self.core.unlock()
+        // Not in a closure, which would copy the message.
+        lock.acquire()
+        guard case .open = core.admission(popped: popped) else {
+            lock.release()
             return putWhenFull(element, replaced: replaced)
         }
-        core.pointee.queue.append(element)
-        core.pointee.accepted &+= 1
-        let arrival = core.pointee.arrived()
-        self.core.unlock()
+        core.queue.append(element)
+        core.accepted &+= 1
+        let arrival = core.arrived()
+        lock.release()
         arrival.perform(for: self)
         return .accepted
     }
@@ -286,7 +304,7 @@ extension ProcessCell {
     final func enqueue<E: Sendable>(
         _ element: E, dropped: inout E?
     ) -> (PutResult, Arrival) {
-        core.withLock { core -> (PutResult, Arrival) in
+        withCore { core -> (PutResult, Arrival) in
             switch core.admission(popped: popped) {
             case .open:
                 break
@@ -312,7 +330,7 @@ extension ProcessCell {
     @inlinable
     final func claim() -> Bool {
         guard runsInline else { return false }
-        return core.withLock { core in
+        return withCore { core in
             guard core.lifecycle.claim() else { return false }
             // As if the call had been in the mailbox.
             core.accepted &+= 1
@@ -341,17 +359,19 @@ extension ProcessCell {
     @usableFromInline
     final func unclaim() {
         noteUnclaimed()
-        let isBusy = core.withLock { core in
+        var timerWake = TimerService.Wake.none
+        let isBusy = withCore { core in
             core.relations?.idleTimer?.claimedCallRan()
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,
                 !(core.relations?.hasWork ?? false)
             {
-                core.ranDry()
+                timerWake = core.ranDry()
                 return false
             }
             core.lifecycle.yielded()
             return true
         }
         if isBusy { submit() }
+        if timerWake != .none { node.timers.perform(timerWake) }
     }
 }

@@ -40,7 +40,7 @@ extension ProcessContext {
     public var groupLeader: Pid? { cell.traits.groupLeader }
 
     /// The names of this process, in the order in which they were registered.
-    public var names: [String] { cell.core.withLock { $0.relations?.names ?? [] } }
+    public var names: [String] { cell.withCore { $0.relations?.names ?? [] } }
 
     // MARK: - Links and exits
 
@@ -80,7 +80,7 @@ extension ProcessContext {
 
     /// The pids of the processes that this one is linked to.
     public var links: [Pid] {
-        cell.core.withLock { $0.relations?.links.pids ?? [] }
+        cell.withCore { $0.relations?.links.pids ?? [] }
     }
 
     /// Sets whether exit signals become ``MessageExit`` messages instead of ending this process.
@@ -96,14 +96,14 @@ extension ProcessContext {
     }
 
     /// Whether exit signals become messages.
-    public var trapsExits: Bool { cell.core.withLock { $0.trapsExits } }
+    public var trapsExits: Bool { cell.withCore { $0.trapsExits } }
 
     /// Sets whether a linked process that ends with `normal` stops this one, too: Ergo's rule.
     ///
     /// - Returns: what was set before; see ``ProcessOptions/stopsOnNormalLink``.
     @discardableResult
     public func setStopsOnNormalLink(_ stops: Bool) -> Bool {
-        cell.core.withLock { core in
+        cell.withCore { core in
             defer { core.stopsOnNormalLink = stops }
             return core.stopsOnNormalLink
         }
@@ -114,7 +114,7 @@ extension ProcessContext {
     /// running, and not shown.
     public var options: ProcessOptions {
         let traits = cell.traits
-        return cell.core.withLock { core in
+        return cell.withCore { core in
             ProcessOptions(
                 name: core.relations?.names.first, mailbox: traits.mailbox,
                 leftovers: traits.leftovers, trapsExits: core.trapsExits,
@@ -219,7 +219,7 @@ extension ProcessContext {
     /// - Returns: whether it was an active alias of this process.
     @discardableResult
     public func removeAlias(_ alias: Alias) -> Bool {
-        cell.core.withLock { core in cell.removeAlias(alias.reference.id, &core) != nil }
+        cell.withCore { core in cell.removeAlias(alias.reference.id, &core) != nil }
     }
 
     // MARK: - Environment
@@ -228,8 +228,8 @@ extension ProcessContext {
     ///
     /// What the parent had when it spawned this process counts as this process's own.
     public func environment<Key: EnvironmentKey>(_ key: Key.Type) -> Key.Value? {
-        if let value = cell.core.withLock({ $0.environment[key] }) { return value }
-        if let value = localGroupLeader?.core.withLock({ $0.environment[key] }) {
+        if let value = cell.withCore({ $0.environment[key] }) { return value }
+        if let value = localGroupLeader?.withCore({ $0.environment[key] }) {
             return value
         }
         return cell.node.environment[key]
@@ -237,13 +237,13 @@ extension ProcessContext {
 
     /// Sets a value for this process and the processes that it spawns from now on; nil removes it.
     public func setEnvironment<Key: EnvironmentKey>(_ key: Key.Type, to value: Key.Value?) {
-        cell.core.withLock { $0.environment[key] = value }
+        cell.withCore { $0.environment[key] = value }
     }
 
     /// All values that this process sees, with one entry for each key.
     public var environment: Environment {
-        let leaders = localGroupLeader?.core.withLock { $0.environment } ?? Environment()
-        let own = cell.core.withLock { $0.environment }
+        let leaders = localGroupLeader?.withCore { $0.environment } ?? Environment()
+        let own = cell.withCore { $0.environment }
         return cell.node.environment.merging(leaders).merging(own)
     }
 
@@ -393,7 +393,7 @@ extension ProcessCell {
 
     @usableFromInline
     func reportOverflow() {
-        let count = core.withLock { $0.dropped }
+        let count = withCore { $0.dropped }
         node.emit(.messageDropped) {
             .messageDropped(pid, policy: traits.mailbox.overflow, droppedSoFar: count)
         }

@@ -6,7 +6,7 @@
 /// Everything of a process that its lock protects.
 @usableFromInline
 struct ProcessCore: ~Copyable, @unchecked Sendable {
-    // Unchecked: it only exists inside the `Lock` of its process.
+    // Unchecked: it only exists in a process, protected by its lock.
 
     @usableFromInline var lifecycle = Lifecycle()
 

@@ -8,19 +8,21 @@
 /// Most processes have few of these things or none, so they are made when the first is needed.
 final class Relations: @unchecked Sendable {
     // Unchecked: reachable only through the process's core, or, when that has ended, by one thread.
+    // Nor is exclusivity checked for what is touched often: no access to a field runs code that
+    // would come back to it.
 
-    var links = LinkTable<ProcessCell>()
+    @exclusivity(unchecked) var links = LinkTable<ProcessCell>()
     /// Monitors that this process holds.
-    var monitors = MonitorTable<ProcessCell>()
+    @exclusivity(unchecked) var monitors = MonitorTable<ProcessCell>()
     /// Monitors that watch this process, by reference.
-    var monitoredBy: [UInt64: ProcessCell] = [:]
-    var names: [String] = []
+    @exclusivity(unchecked) var monitoredBy = IDTable<ProcessCell>()
+    @exclusivity(unchecked) var names: [String] = []
     var label: String?
     var aliases: [UInt64: AliasUse] = [:]
     /// For whom a task works, the nearest first.
     var callers: [Pid] = []
     /// Timers to cancel when this process ends, by reference.
-    var timers: [UInt64: OwnedTimer] = [:]
+    @exclusivity(unchecked) var timers = IDTable<OwnedTimer>()
     /// What this process has in registries, groups and events, by reference.
     var attachments: [UInt64: any Attachment] = [:]
     /// Calls that a handler has taken without replying yet.
@@ -28,7 +30,7 @@ final class Relations: @unchecked Sendable {
     /// Requests to others whose response shall come as a message, by reference.
     var requests: [UInt64: ReplyCell] = [:]
     /// Signals that have become messages, in order.
-    var signals = SignalQueue()
+    @exclusivity(unchecked) var signals = SignalQueue()
     /// What the server has told itself to do before its next message.
     var continuations: [any Sendable] = []
     /// What the server does when nothing comes.
@@ -38,7 +40,7 @@ final class Relations: @unchecked Sendable {
     /// Senders that wait for room, in order. While there is one, the mailbox is full.
     var sendWaiters = SendWaiterQueue()
     /// What this process waits for.
-    var waits: [Wait] = []
+    @exclusivity(unchecked) var waits: [Wait] = []
     /// What the body has returned, for monitors.
     var result: (any Sendable)?
 

@@ -4,9 +4,10 @@
 //===----------------------------------------------------------------------===//
 
 /// A registered event.
-final class EventSlot: KeySlot, Attachment {
+final class EventSlot: AnyKeySlot, KeySlot, Attachment, @unchecked Sendable {
+    // Unchecked: constants and a lock.
+
     let key: String
-    let hash: Int
     let node: Node
     let messageType: Any.Type
     let options: EventOptions
@@ -25,13 +26,13 @@ final class EventSlot: KeySlot, Attachment {
         producer: ProcessCell?
     ) {
         self.key = name
-        self.hash = hash
         self.node = node
         self.messageType = messageType
         self.options = options
         self.producer = producer
         self.producerID = node.makeReference().id
         self.state = Lock(EventState(bufferCapacity: options.bufferCapacity))
+        super.init(hash: hash)
     }
 
     // MARK: - The producer

@@ -106,7 +106,7 @@ extension Process {
     public func listenForEvents() -> Channel<ProcessEvent> {
         closure.open { content in
             switch content {
-            case .signal(.down(let down)): .down(down)
+            case .signal(.down(let down as MessageDown, _)): .down(down)
             case .signal(.exit(let exit, _)): .exit(exit)
             case .message, .signal: nil
             }

@@ -79,7 +79,7 @@ public final class KeyRegistry<Key: Hashable & Sendable, Value: Sendable>: Senda
     /// The process that a key addresses.
     ///
     /// - Returns: nil when nobody holds the key, and always when keys are not unique.
-    public func whereis(_ key: Key) -> Pid? { holder(of: key)?.pid }
+    public func whereis(_ key: Key) -> Pid? { holderID(of: key).map(node.pid(id:)) }
 
     /// The server that a key addresses, typed.
     ///
@@ -101,8 +101,12 @@ public final class KeyRegistry<Key: Hashable & Sendable, Value: Sendable>: Senda
         holder(of: key).flatMap { $0 is AsyncCell<Server> ? ServerRef($0) : nil }
     }
 
+    private func holderID(of key: Key) -> UInt64? {
+        keyKind == .unique ? table.find(key)?.firstID : nil
+    }
+
     private func holder(of key: Key) -> ProcessCell? {
-        keyKind == .unique ? table.find(key)?.current.first?.holder : nil
+        holderID(of: key).flatMap { node.table.find($0) }
     }
 
     /// The keys of a process, in the order of registration, each as often as it has entries.
@@ -110,7 +114,7 @@ public final class KeyRegistry<Key: Hashable & Sendable, Value: Sendable>: Senda
     /// Empty for a process that is gone or of another node.
     public func keys(of pid: Pid) -> [Key] {
         guard case .process(let cell) = node.locate(pid) else { return [] }
-        return slots(of: cell).map(\.slot.key)
+        return slots(of: cell).map { $0.slot.key }
     }
 
     /// How many entries there are.

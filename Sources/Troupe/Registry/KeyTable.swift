@@ -3,12 +3,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// What a ``KeyTable`` holds under one key.
-protocol KeySlot: AnyObject, Sendable {
+/// What a ``KeyTable`` holds under one key; a ``KeySlot`` knows the key, too.
+class AnyKeySlot: @unchecked Sendable {
+    // Unchecked: constant; what subclasses add says for itself.
+
+    /// The hash of the key.
+    let hash: Int
+
+    init(hash: Int) {
+        self.hash = hash
+    }
+}
+
+protocol KeySlot: AnyKeySlot {
     associatedtype Key: Hashable & Sendable
     var key: Key { get }
-    /// The hash of the key.
-    var hash: Int { get }
 }
 
 /// A hash table from keys of the user's type to slots.
@@ -18,12 +27,55 @@ protocol KeySlot: AnyObject, Sendable {
 /// when it has become empty; who has found it before sees in the slot that it is retired, and looks
 /// again.
 final class KeyTable<Slot: KeySlot>: Sendable {
-    private final class Shard: Sendable {
-        /// The slots by the hash of their key. Rank 2: locked alone, or within other locks.
-        let rows = Lock<[Int: [Slot]]>([:])
+    private let rows = KeyRows()
+
+    func find(_ key: Slot.Key) -> Slot? {
+        find(key, in: rows.row(of: key.hashValue))
     }
 
-    private static var shardCount: Int { 16 }
+    private func find(_ key: Slot.Key, in row: [AnyKeySlot]) -> Slot? {
+        for slot in row {
+            // No others are put in.
+            let slot = unsafeDowncast(slot, to: Slot.self)
+            if slot.key == key { return slot }
+        }
+        return nil
+    }
+
+    /// The slot of a key, made and put into the table if there is none.
+    ///
+    /// - Parameter make: makes a slot with this hash.
+    func find(_ key: Slot.Key, orInsert make: (_ hash: Int) -> Slot) -> (slot: Slot, isNew: Bool) {
+        let hash = key.hashValue
+        var made: Slot?
+        while true {
+            let seen = rows.row(of: hash)
+            if let slot = find(key, in: seen) { return (slot, false) }
+            let slot = made ?? make(hash)
+            made = slot
+            // What has come meanwhile may have the same key.
+            if rows.append(slot, ifStill: seen) { return (slot, true) }
+        }
+    }
+
+    /// Takes a slot out of the table.
+    func remove(_ slot: Slot) { rows.remove(slot) }
+
+    /// All slots, in no order.
+    var all: [Slot] { rows.all.map { unsafeDowncast($0, to: Slot.self) } }
+}
+
+/// The slots of a ``KeyTable`` by the hashes of their keys.
+///
+/// Not generic: code that is not compiled for the types it works with looks up the metadata of every
+/// array and dictionary that it touches. That took nine tenths of a look-up.
+private final class KeyRows: Sendable {
+    private final class Shard: Sendable {
+        /// Rank 2: locked alone, or within other locks.
+        let rows = Lock<[Int: [AnyKeySlot]]>([:])
+    }
+
+    private static let shardCount = 16
     private let shards: [Shard]
 
     init() {
@@ -34,39 +86,22 @@ final class KeyTable<Slot: KeySlot>: Sendable {
         shards[hash & (Self.shardCount - 1)]
     }
 
-    private func slots(_ hash: Int) -> [Slot] {
+    func row(of hash: Int) -> [AnyKeySlot] {
         shard(of: hash).rows.withLock { $0[hash] } ?? []
     }
 
-    func find(_ key: Slot.Key) -> Slot? {
-        slots(key.hashValue).first { $0.key == key }
-    }
-
-    /// The slot of a key, made and put into the table if there is none.
-    ///
-    /// - Parameter make: makes a slot with this hash.
-    func find(_ key: Slot.Key, orInsert make: (_ hash: Int) -> Slot) -> (slot: Slot, isNew: Bool) {
-        let hash = key.hashValue
-        var made: Slot?
-        while true {
-            let seen = slots(hash)
-            if let slot = seen.first(where: { $0.key == key }) { return (slot, false) }
-            let slot = made ?? make(hash)
-            made = slot
-            let isInserted = shard(of: hash).rows.withLock { rows in
-                // What has come meanwhile may have the same key.
-                let now = rows[hash] ?? []
-                guard now.elementsEqual(seen, by: ===) else { return false }
-                rows[hash] = now + [slot]
-                return true
-            }
-            if isInserted { return (slot, true) }
+    /// Adds a slot to its row, unless that has changed.
+    func append(_ slot: AnyKeySlot, ifStill seen: [AnyKeySlot]) -> Bool {
+        let longer = seen + [slot]
+        return shard(of: slot.hash).rows.withLock { rows in
+            guard (rows[slot.hash] ?? []).elementsEqual(seen, by: ===) else { return false }
+            rows[slot.hash] = longer
+            return true
         }
     }
 
-    /// Takes a slot out of the table.
-    func remove(_ slot: Slot) {
-        let removed = shard(of: slot.hash).rows.withLock { rows -> [Slot]? in
+    func remove(_ slot: AnyKeySlot) {
+        let removed = shard(of: slot.hash).rows.withLock { rows -> [AnyKeySlot]? in
             let row = rows[slot.hash]
             let rest = row?.filter { $0 !== slot } ?? []
             rows[slot.hash] = rest.isEmpty ? nil : rest
@@ -76,8 +111,7 @@ final class KeyTable<Slot: KeySlot>: Sendable {
         _ = removed
     }
 
-    /// All slots, in no order.
-    var all: [Slot] {
+    var all: [AnyKeySlot] {
         shards.flatMap { $0.rows.withLock { Array($0.values) } }.flatMap { $0 }
     }
 }

@@ -51,26 +51,37 @@ final class NameRegistry: Sendable {
     private static let utf8CountMax = 1020
 
     private final class Shard: Sendable {
+        /// The ids of the holders, which are in the table of processes as long as they have names:
+        /// who only wants a pid need not touch the process, which is rarely in the cache.
+        ///
         /// Rank 2: locked alone or within the lock of a process.
-        let holders = Lock<[String: ProcessCell]>([:])
+        let holders = Lock<[String: UInt64]>([:])
     }
 
+    private let table: ProcessTable
     private let shards: [Shard]
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.
     private let waiters = Lock<[String: [ReplyCell]]>([:])
 
-    init() {
+    init(table: ProcessTable) {
+        self.table = table
         shards = (0..<Self.shardCount).map { _ in Shard() }
     }
 
     private func shard(of name: String) -> Shard {
-        // Not a hash of the whole name: the dictionary makes that one. Length and ends spread
-        // well enough over 16 shards.
-        var mix = UInt(name.utf8.count)
-        for byte in name.utf8.suffix(4) { mix = mix &* 31 &+ UInt(byte) }
-        return shards[Int(mix % UInt(Self.shardCount))]
+        // The dictionary hashes the name again, and well; this only has to spread names a little.
+        let mix = name.utf8.withContiguousStorageIfAvailable { bytes in
+            var (mix, all) = (0 as UInt, 0 as UInt8)
+            for byte in bytes {
+                mix = mix &* 31 &+ UInt(byte)
+                all |= byte
+            }
+            // Other than in ASCII, strings may be equal although their bytes are not.
+            return all < 0x80 ? mix : 0
+        }
+        return shards[Int((mix ?? 0) % UInt(Self.shardCount))]
     }
 
     static func isValid(_ name: String) -> Bool {
@@ -83,21 +94,34 @@ final class NameRegistry: Sendable {
 
     func insert(_ name: String, for cell: ProcessCell) throws(RegistryError) {
         guard Self.isValid(name) else { throw .nameInvalid(name) }
-        let failure = cell.core.withLock { core -> RegistryError? in
+        let failure = cell.withCore { core -> RegistryError? in
             guard core.lifecycle.phase != .ended, !core.isClosing else {
                 return .processUnknown(cell.pid)
             }
-            let holder = shard(of: name).holders.withLock { holders -> ProcessCell? in
-                if let holder = holders[name] { return holder }
-                holders[name] = cell
-                return nil
+            let holder = shard(of: name).holders.withLock { holders in
+                // One access, so the name is hashed and compared once.
+                Self.take(&holders[name], for: cell.id)
             }
-            if let holder { return .nameTaken(name, by: holder.pid) }
+            if let holder { return .nameTaken(name, by: cell.node.pid(id: holder)) }
             core.makeRelations().names.append(name)
             return nil
         }
         if let failure { throw failure }
         if waiterCount.load(ordering: .sequentiallyConsistent) > 0 { tellWaiters(of: name) }
+    }
+
+    /// Makes a process the holder if there is none.
+    ///
+    /// - Returns: the one there is.
+    private static func take(_ holder: inout UInt64?, for id: UInt64) -> UInt64? {
+        if let holder { return holder }
+        holder = id
+        return nil
+    }
+
+    /// Removes the holder if it is this process.
+    private static func release(_ holder: inout UInt64?, by id: UInt64) {
+        if holder == id { holder = nil }
     }
 
     // MARK: - Waiting for a holder
@@ -124,12 +148,10 @@ final class NameRegistry: Sendable {
     /// Takes a name away from its holder.
     func remove(_ name: String) throws(RegistryError) {
         guard let holder = find(name) else { throw .nameUnknown(name) }
-        let wasRemoved = holder.core.withLock { core in
+        let wasRemoved = holder.withCore { core in
             guard let index = core.relations?.names.firstIndex(of: name) else { return false }
             core.relations?.names.remove(at: index)
-            shard(of: name).holders.withLock { holders in
-                if holders[name] === holder { holders[name] = nil }
-            }
+            shard(of: name).holders.withLock { Self.release(&$0[name], by: holder.id) }
             return true
         }
         if !wasRemoved { throw .nameUnknown(name) }
@@ -137,20 +159,23 @@ final class NameRegistry: Sendable {
 
     /// Takes a name away from a process that ends.
     func remove(_ name: String, of cell: ProcessCell) {
-        shard(of: name).holders.withLock { holders in
-            if holders[name] === cell { holders[name] = nil }
-        }
+        shard(of: name).holders.withLock { Self.release(&$0[name], by: cell.id) }
     }
 
     func find(_ name: String) -> ProcessCell? {
+        findID(name).flatMap { table.find($0) }
+    }
+
+    /// The id of the holder.
+    func findID(_ name: String) -> UInt64? {
         // Nobody holds a longer one, and the lock must not be held while 10 MB are hashed.
         if name.utf8.count > Self.utf8CountMax { return nil }
         return shard(of: name).holders.withLock { $0[name] }
     }
 
-    /// All names with their holders, by name.
-    func all() -> [(name: String, cell: ProcessCell)] {
-        shards.flatMap { $0.holders.withLock { $0.map { (name: $0.key, cell: $0.value) } } }
+    /// All names with the ids of their holders, by name.
+    func all() -> [(name: String, id: UInt64)] {
+        shards.flatMap { $0.holders.withLock { $0.map { (name: $0.key, id: $0.value) } } }
             .sorted { $0.name < $1.name }
     }
 }

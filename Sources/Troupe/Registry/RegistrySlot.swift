@@ -3,10 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// One key of a ``KeyRegistry`` with its entries.
-final class RegistrySlot<Key: Hashable & Sendable, Value: Sendable>: KeySlot, Attachment {
+final class RegistrySlot<Key: Hashable & Sendable, Value: Sendable>: AnyKeySlot, KeySlot,
+    Attachment, @unchecked Sendable
+{
+    // Unchecked: constants, a lock and an atomic.
+
     let key: Key
-    let hash: Int
     let registry: KeyRegistry<Key, Value>
 
     /// Rank 0: the lock of a process may be taken within it, never the other way round. Held while
@@ -14,12 +19,25 @@ final class RegistrySlot<Key: Hashable & Sendable, Value: Sendable>: KeySlot, At
     /// happen.
     private let entries = Lock(KeyEntries<ProcessCell, Value>())
 
+    /// The id of the process that has registered first, 0 for none; written with the lock held.
+    private let first = Atomic<UInt64>(0)
+
     typealias Entry = EntryList<ProcessCell, Value>.Entry
 
     init(_ key: Key, hash: Int, in registry: KeyRegistry<Key, Value>) {
         self.key = key
-        self.hash = hash
         self.registry = registry
+        super.init(hash: hash)
+    }
+
+    /// The id of the process that has registered first.
+    var firstID: UInt64? {
+        let id = first.load(ordering: .acquiring)
+        return id == 0 ? nil : id
+    }
+
+    private func noteFirst(_ entries: KeyEntries<ProcessCell, Value>) {
+        first.store(entries.list.entries.first?.holder.id ?? 0, ordering: .releasing)
     }
 
     /// What is registered now, in order.
@@ -44,6 +62,7 @@ final class RegistrySlot<Key: Hashable & Sendable, Value: Sendable>: KeySlot, At
                 retires = entries.remove([id]).retires
                 return .ended
             }
+            noteFirst(entries)
             registry.tell(&arrivals) {
                 MessageKeyRegistered(
                     registry: registry, key: key, pid: cell.pid, value: value)
@@ -64,6 +83,7 @@ final class RegistrySlot<Key: Hashable & Sendable, Value: Sendable>: KeySlot, At
         var arrivals = Arrivals()
         let (removed, retires) = entries.withLock { entries in
             let (removed, retires) = entries.remove(ids)
+            noteFirst(entries)
             for entry in removed {
                 entry.holder.detach(entry.id)
                 registry.tell(&arrivals) {

@@ -26,6 +26,14 @@ struct Runnable: Sendable {
         bits = pointer | 1
     }
 
+    /// Whether it is a process, and one that `isWanted`.
+    func isProcess(where isWanted: (ProcessCell) -> Bool) -> Bool {
+        guard bits & 1 == 0, let pointer = UnsafeMutableRawPointer(bitPattern: bits) else {
+            return false
+        }
+        return isWanted(Unmanaged<ProcessCell>.fromOpaque(pointer).takeUnretainedValue())
+    }
+
     /// What it is; to be called once, as it takes back the reference to the process.
     consuming func take() -> Kind {
         if bits & 1 == 1 { return .job(unsafeBitCast(bits & ~1, to: UnownedJob.self)) }
@@ -55,6 +63,14 @@ struct RunQueue: Sendable {
         first = (first + 1) & (slots.count - 1)
         count -= 1
         return runnable
+    }
+
+    /// Removes the first, if it is a process that `isWanted`.
+    mutating func popFirstProcess(where isWanted: (ProcessCell) -> Bool) -> ProcessCell? {
+        guard count > 0, slots[first]?.isProcess(where: isWanted) == true,
+            case .process(let cell)? = popFirst()?.take()
+        else { return nil }
+        return cell
     }
 
     /// Removes and returns the older half, rounded up.

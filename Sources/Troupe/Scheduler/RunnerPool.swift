@@ -17,8 +17,9 @@ struct RunnerAssignment: Sendable {
 /// The idle runners of a scheduler.
 ///
 /// A process that awaits needs a task, an idle process does not. So processes borrow tasks: a
-/// runner keeps one process while a handler of it is suspended, and comes back here when the
-/// process has run dry.
+/// runner keeps one process while a handler of it is suspended. When the process has run dry the
+/// runner goes on with the next one that is to run on its thread, if that needs a runner, too: to
+/// suspend one task and resume another costs more than a message. Else it comes back here.
 final class RunnerPool: Sendable {
     /// More idle runners than this are let go; a runner holds about 1.5 KB.
     static let idleCountMax = 256
@@ -28,10 +29,11 @@ final class RunnerPool: Sendable {
 
     /// Runs `body` for `cell` on a runner; on this thread, if it is one of the scheduler's.
     func run(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
+        if scheduler.offer(assignment) { return }
         if let continuation = idle.withLock({ $0.popLast() }) {
             scheduler.handOver { continuation.resume(returning: assignment) }
         } else {
-            scheduler.handOver { Runner(pool: self).start(assignment, on: scheduler) }
+            scheduler.handOver { Runner(pool: self, scheduler: scheduler).start(assignment) }
         }
     }
 
@@ -66,19 +68,27 @@ final class Runner: @unchecked Sendable {
         var isCancelled = false
         /// What the task begins with.
         var first: RunnerAssignment?
+        /// What the task itself waits for right now; see ``wait(for:)``.
+        var awaited: ReplyCell?
     }
 
     /// Ranks after the lock of a process.
     private let state = Lock(State())
     private let pool: RunnerPool
-    private var identity: UnsafeCurrentTask?
-    private var cell: ProcessCell?
+    private let scheduler: Scheduler
+    // For the same reason nothing has to be checked at run time.
+    @exclusivity(unchecked) private var identity: UnsafeCurrentTask?
+    @exclusivity(unchecked) private(set) var cell: ProcessCell?
 
-    fileprivate init(pool: RunnerPool) {
+    /// Then the thread gets a chance to look at what came from outside.
+    private static let inARowMax = 15
+
+    fileprivate init(pool: RunnerPool, scheduler: Scheduler) {
         self.pool = pool
+        self.scheduler = scheduler
     }
 
-    fileprivate func start(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
+    fileprivate func start(_ assignment: RunnerAssignment) {
         // Not captured by the closure, which would keep the first process as long as the task.
         state.withLock { $0.first = assignment }
         let task = Task.detached(name: "troupe-runner", executorPreference: scheduler) {
@@ -103,18 +113,42 @@ final class Runner: @unchecked Sendable {
 
     /// Cancels the task, so that what it awaits can notice.
     func cancelTask() {
-        state.withLock { $0.task }?.cancel()
+        let (task, awaited) = state.withLock { ($0.task, $0.awaited) }
+        awaited?.fail(.cancelled)
+        task?.cancel()
+    }
+
+    /// The runner's own task waits for an outcome, which is `cancelled` when the task is.
+    ///
+    /// Nobody else can cancel this task, so it needs no cancellation handler, which would be a tenth
+    /// of what a call costs.
+    @usableFromInline
+    func wait(for reply: ReplyCell) async {
+        let isCancelled = state.withLock { state in
+            state.awaited = reply
+            return state.isCancelled
+        }
+        // Whoever cancels the task from now on finds what it waits for.
+        if isCancelled { reply.fail(.cancelled) }
+        await withUnsafeContinuation { reply.resumeWhenDone($0) }
+        state.withLock { $0.awaited = nil }
     }
 
     private func loop() async {
         identity = withUnsafeCurrentTask { $0 }
         await CurrentProcess.$runner.withValue(self) {
             var next = state.withLock { $0.first.take() }
+            var inARow = 0
             while next != nil {
                 await serve(&next)
                 // A cancelled task stays cancelled; the next process must not inherit that.
                 if isRetired { return }
-                next = await withUnsafeContinuation { pool.checkIn($0) }
+                if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
+                inARow += 1
+                if next == nil {
+                    inARow = 0
+                    next = await withUnsafeContinuation { pool.checkIn($0) }
+                }
             }
         }
     }
@@ -128,19 +162,20 @@ final class Runner: @unchecked Sendable {
         cell = nil
     }
 
-    /// The process of the runner, if it is this runner's task that asks.
-    ///
-    /// A task that was started within a handler inherits the task-local, but it is not part of the
-    /// process: it may outlive the handler, and a handler need not wait for it.
-    fileprivate var cellIfCurrent: ProcessCell? {
-        withUnsafeCurrentTask { $0 == identity } ? cell : nil
-    }
+    /// Whether it is this runner's task that asks.
+    fileprivate var isCurrent: Bool { withUnsafeCurrentTask { $0 == identity } }
 }
 
 /// The process on whose behalf a task runs.
 enum CurrentProcess {
     @TaskLocal fileprivate static var runner: Runner?
 
+    /// The runner whose own task calls this.
+    ///
+    /// A task that was started within a handler inherits the task-local, but it is not part of the
+    /// process: it may outlive the handler, and a handler need not wait for it.
+    static var ownRunner: Runner? { runner.flatMap { $0.isCurrent ? $0 : nil } }
+
     /// The process whose handler or body calls this from its own task.
-    static var cell: ProcessCell? { runner?.cellIfCurrent }
+    static var cell: ProcessCell? { ownRunner?.cell }
 }

@@ -68,4 +68,11 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
     func handOver(_ resume: () -> Void) {
         resume()
     }
+
+    /// The process whose turn it is on this thread, if it needs a runner; it is out of the queue
+    /// then. For a runner that has just become free on this thread.
+    func nextAssignment() -> RunnerAssignment? { nil }
+
+    /// Whether the runner that asks for its next assignment on this thread takes this one.
+    func offer(_ assignment: RunnerAssignment) -> Bool { false }
 }

@@ -93,6 +93,25 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         worker.catchesNextJob = false
     }
 
+    override func nextAssignment() -> RunnerAssignment? {
+        guard let worker = currentWorker, !isShutDown.load(ordering: .relaxed),
+            injectedCount.load(ordering: .relaxed) == 0,
+            let cell = worker.queue.withLock({ $0.popFirstProcess { $0.borrowsRunner } })
+        else { return nil }
+        worker.noteBegin()
+        worker.catchesAssignment = true
+        _ = cell.behaviour(cell, .step)
+        worker.catchesAssignment = false
+        return worker.caughtAssignment.take()
+    }
+
+    override func offer(_ assignment: RunnerAssignment) -> Bool {
+        guard let worker = currentWorker, worker.catchesAssignment else { return false }
+        worker.catchesAssignment = false
+        worker.caughtAssignment = assignment
+        return true
+    }
+
     private var currentWorker: Worker? {
         guard let worker = Worker.current, worker.pool === self else { return nil }
         return worker
@@ -147,10 +166,9 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         var hasJustWoken = false
         while !isShutDown.load(ordering: .relaxed) {
             tick &+= 1
-            // Now and then what came from outside queues up here, or a busy local queue would
-            // starve it.
-            if tick & 15 == 0 { adoptInjected(by: worker) }
-            var next = worker.pop() ?? popInjected()
+            // In turn with what came from outside, which a busy local queue would starve. What runs
+            // here may take milliseconds.
+            var next = tick & 1 == 0 ? worker.pop() ?? popInjected() : popInjected() ?? worker.pop()
             if next == nil {
                 next = steal(for: worker, fromStuck: false)
                 if next != nil { passTheWatch() }
@@ -169,7 +187,7 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
     }
 
     private func execute(_ runnable: Runnable, on worker: Worker) {
-        worker.epoch.store(worker.epoch.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+        worker.noteBegin()
         switch runnable.take() {
         case .process(let cell):
             _ = cell.behaviour(cell, .step)
@@ -179,15 +197,6 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         while let job = worker.caughtJob {
             worker.caughtJob = nil
             job.runSynchronously(on: asUnownedTaskExecutor())
-        }
-    }
-
-    /// Moves a worker's share of what came from outside to the end of its queue.
-    private func adoptInjected(by worker: Worker) {
-        let count = injectedCount.load(ordering: .relaxed)
-        for _ in 0..<(count + workers.count - 1) / workers.count {
-            guard let runnable = popInjected() else { return }
-            worker.queue.withLock { $0.append(runnable) }
         }
     }
 
@@ -312,6 +321,8 @@ final class Worker: @unchecked Sendable {
     var seenEpochs: [Int: UInt64] = [:]
     var catchesNextJob = false
     var caughtJob: UnownedJob?
+    var catchesAssignment = false
+    var caughtAssignment: RunnerAssignment?
 
     private static let slot = ThreadLocalPointer()
 
@@ -321,6 +332,10 @@ final class Worker: @unchecked Sendable {
 
     func pop() -> Runnable? {
         queue.withLock { $0.popFirst() }
+    }
+
+    func noteBegin() {
+        epoch.store(epoch.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
 
     /// The worker whose thread this is.

@@ -7,20 +7,30 @@
 ///
 /// Each side of a link has an entry for the other. An entry goes when either side unlinks, and when
 /// the one exit signal of the link is received: that is how an unlink cancels a signal on its way.
+/// All partners are processes of one node.
 struct LinkTable<Peer> {
-    private var peers: [Pid: Peer] = [:]
+    fileprivate struct Link {
+        let pid: Pid
+        let peer: Peer
+    }
 
-    var pids: [Pid] { Array(peers.keys) }
-    var isEmpty: Bool { peers.isEmpty }
+    /// By the number of the partner.
+    private var links = IDTable<Link>()
 
-    subscript(pid: Pid) -> Peer? { peers[pid] }
+    var pids: [Pid] { links.map { $0.value.pid } }
+    var isEmpty: Bool { links.isEmpty }
+
+    subscript(pid: Pid) -> Peer? {
+        // One of another node or life may have the number of a partner.
+        links[pid.id].flatMap { $0.pid == pid ? $0.peer : nil }
+    }
 
     /// A link is made.
     ///
     /// - Returns: whether it is new.
     mutating func linked(_ pid: Pid, _ peer: Peer) -> Bool {
-        if peers[pid] != nil { return false }
-        peers[pid] = peer
+        if links[pid.id] != nil { return false }
+        links[pid.id] = Link(pid: pid, peer: peer)
         return true
     }
 
@@ -29,21 +39,22 @@ struct LinkTable<Peer> {
     /// - Returns: whether there was one.
     @discardableResult
     mutating func unlinked(_ pid: Pid) -> Bool {
-        peers.removeValue(forKey: pid) != nil
+        self[pid] != nil && links.removeValue(forKey: pid.id) != nil
     }
 
     /// The exit signal of a link has arrived; it uses the link up.
     ///
     /// - Returns: whether it counts. Not when the link was removed while it was on its way.
     mutating func signalArrived(from pid: Pid) -> Bool {
-        peers.removeValue(forKey: pid) != nil
+        self[pid] != nil && links.removeValue(forKey: pid.id) != nil
     }
 
     /// The process has ended: everybody to tell. The table is empty then.
     mutating func ended() -> [Peer] {
-        defer { peers = [:] }
-        return Array(peers.values)
+        defer { links = IDTable() }
+        return links.map { $0.value.peer }
     }
 }
 
+extension LinkTable.Link: Sendable where Peer: Sendable {}
 extension LinkTable: Sendable where Peer: Sendable {}

@@ -24,13 +24,60 @@ struct MonitorTable<Peer> {
     fileprivate struct Entry {
         /// Nil when there never was a target, or it has ended.
         var peer: Peer?
+        var watch: Watch
+        var phase = Phase.armed
+
+        var removesAlias: Bool {
+            guard case .special(let special) = watch else { return false }
+            return special.alias.map { $0 != .explicitUnalias } ?? false
+        }
+    }
+
+    /// What is watched and how. Most monitors name a pid and nothing else.
+    fileprivate enum Watch: Sendable {
+        case pid(Pid)
+        case special(Special)
+
+        init(_ object: MonitoredObject, tag: (any Sendable)?, alias: MonitorAlias?) {
+            if case .pid(let pid) = object, tag == nil, alias == nil {
+                self = .pid(pid)
+            } else {
+                self = .special(Special(object: object, tag: tag, alias: alias))
+            }
+        }
+
+        var object: MonitoredObject {
+            switch self {
+            case .pid(let pid): .pid(pid)
+            case .special(let special): special.object
+            }
+        }
+
+        var tag: (any Sendable)? {
+            guard case .special(let special) = self else { return nil }
+            return special.tag
+        }
+    }
+
+    fileprivate final class Special: Sendable {
         let object: MonitoredObject
         let tag: (any Sendable)?
         let alias: MonitorAlias?
-        var phase = Phase.armed
+        /// The DOWN that was held back.
+        let down: (reason: ExitReason, result: (any Sendable)?)?
+
+        init(
+            object: MonitoredObject, tag: (any Sendable)?, alias: MonitorAlias?,
+            down: (reason: ExitReason, result: (any Sendable)?)? = nil
+        ) {
+            self.object = object
+            self.tag = tag
+            self.alias = alias
+            self.down = down
+        }
     }
 
-    fileprivate enum Phase {
+    fileprivate enum Phase: Sendable {
         /// The target lives, or its DOWN is on its way. Can transition to: `fired`, `replying`,
         /// gone.
         case armed
@@ -38,18 +85,20 @@ struct MonitorTable<Peer> {
         /// transition to: `armed`, `replyingAfterDown`, gone.
         case replying
         /// As `replying`, and a DOWN has arrived meanwhile. Can transition to: `fired`, gone.
-        case replyingAfterDown(ExitReason, result: (any Sendable)?)
+        case replyingAfterDown
         /// The DOWN is in the mailbox. Can transition to: gone.
         case fired
     }
 
-    private var entries: [UInt64: Entry] = [:]
+    private var entries = IDTable<Entry>()
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
     /// What is watched, in the order in which the monitors were made.
     var objects: [MonitoredObject] {
-        entries.filter { $0.value.peer != nil }.sorted { $0.key < $1.key }.map(\.value.object)
+        entries.filter { $0.value.peer != nil }.sorted { $0.key < $1.key }.map {
+            $0.value.watch.object
+        }
     }
 
     /// A monitor is made.
@@ -57,7 +106,7 @@ struct MonitorTable<Peer> {
         _ id: UInt64, _ peer: Peer?, as object: MonitoredObject, tag: (any Sendable)?,
         alias: MonitorAlias?
     ) {
-        entries[id] = Entry(peer: peer, object: object, tag: tag, alias: alias)
+        entries[id] = Entry(peer: peer, watch: Watch(object, tag: tag, alias: alias))
     }
 
     enum DemonitorAction {
@@ -74,8 +123,7 @@ struct MonitorTable<Peer> {
         guard let entry = entries.removeValue(forKey: id) else { return .none }
         switch entry.phase {
         case .armed, .replying:
-            let removesAlias = entry.alias.map { $0 != .explicitUnalias } ?? false
-            return .disarm(entry.peer, removesAlias: removesAlias)
+            return .disarm(entry.peer, removesAlias: entry.removesAlias)
         case .replyingAfterDown, .fired:
             return .flush
         }
@@ -99,10 +147,17 @@ struct MonitorTable<Peer> {
         switch entry.phase {
         case .armed:
             entry.phase = .fired
-            let removesAlias = entry.alias.map { $0 != .explicitUnalias } ?? false
-            return .deliver(entry.object, tag: entry.tag, removesAlias: removesAlias)
+            return .deliver(
+                entry.watch.object, tag: entry.watch.tag, removesAlias: entry.removesAlias)
         case .replying:
-            entry.phase = .replyingAfterDown(reason, result: result)
+            entry.phase = .replyingAfterDown
+            // Only a monitor with an alias is ever replied to.
+            if case .special(let special) = entry.watch {
+                entry.watch = .special(
+                    Special(
+                        object: special.object, tag: special.tag, alias: special.alias,
+                        down: (reason, result)))
+            }
             return .holdBack
         case .replyingAfterDown, .fired:
             return .ignore
@@ -118,7 +173,9 @@ struct MonitorTable<Peer> {
 
     /// A message through the alias of the monitor is about to be delivered.
     mutating func replyBegan(_ id: UInt64) {
-        if case .armed? = entries[id]?.phase { entries[id]?.phase = .replying }
+        guard var entry = entries[id], entry.phase == .armed else { return }
+        entry.phase = .replying
+        entries[id] = entry
     }
 
     enum ReplyAction {
@@ -133,7 +190,7 @@ struct MonitorTable<Peer> {
 
     /// The message through the alias was delivered, or refused.
     mutating func replyEnded(_ id: UInt64, wasDelivered: Bool) -> ReplyAction {
-        guard let entry = entries[id] else { return .none }
+        guard var entry = entries[id] else { return .none }
         switch entry.phase {
         case .armed, .fired:
             return .none
@@ -141,21 +198,25 @@ struct MonitorTable<Peer> {
             entries[id] = nil
             return .disarm(entry.peer)
         case .replying:
-            entries[id]?.phase = .armed
+            entry.phase = .armed
+            entries[id] = entry
             return .restoreAlias
-        case .replyingAfterDown(let reason, let result):
-            entries[id]?.phase = .armed
-            return .deliver(reason, result: result)
+        case .replyingAfterDown:
+            entry.phase = .armed
+            entries[id] = entry
+            guard case .special(let special) = entry.watch, let down = special.down else {
+                return .none
+            }
+            return .deliver(down.reason, result: down.result)
         }
     }
 
     /// The process has ended: every target that is to forget a monitor. The table is empty then.
     mutating func ended() -> [(id: UInt64, peer: Peer)] {
-        defer { entries = [:] }
+        defer { entries = IDTable() }
         return entries.compactMap { id, entry in entry.peer.map { (id, $0) } }
     }
 }
 
 extension MonitorTable: Sendable where Peer: Sendable {}
 extension MonitorTable.Entry: Sendable where Peer: Sendable {}
-extension MonitorTable.Phase: Sendable where Peer: Sendable {}

@@ -34,7 +34,7 @@ extension ProcessCell {
     ///
     /// - Returns: what to perform once no lock is held.
     final func accept(_ notice: Notice) -> Arrival {
-        core.withLock { core in
+        withCore { core in
             guard core.lifecycle.phase != .ended,
                 notice.attachment == 0 || core.relations?.attachments[notice.attachment] != nil
             else { return .none }

@@ -15,12 +15,12 @@ extension ProcessCell {
     ) -> Result {
         precondition(one !== other)
         if one.id < other.id {
-            return one.core.withLock { first in
-                other.core.withLock { second in body(&first, &second) }
+            return one.withCore { first in
+                other.withCore { second in body(&first, &second) }
             }
         }
-        return other.core.withLock { first in
-            one.core.withLock { second in body(&second, &first) }
+        return other.withCore { first in
+            one.withCore { second in body(&second, &first) }
         }
     }
 
@@ -29,7 +29,7 @@ extension ProcessCell {
     /// - Parameter sender: who sent it; nil when the node gives an order.
     final func receive(_ signal: ExitSignal, from sender: Pid?) {
         var runner: Runner?
-        let arrival = core.withLock { core -> Arrival in
+        let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }
             if signal.kind == .link {
                 // Unlinked meanwhile: the signal is dropped.
@@ -84,7 +84,7 @@ extension ProcessCell {
     /// - Parameter attachment: what stands for the link. If it was detached nothing happens.
     final func receiveLinkedEnd(_ attachment: UInt64, reason: ExitReason, message: any Sendable) {
         var runner: Runner?
-        let arrival = core.withLock { core -> Arrival in
+        let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended,
                 core.relations?.attachments[attachment] != nil
             else { return .none }
@@ -119,7 +119,7 @@ extension ProcessCell {
 
     /// Sets whether exits are trapped and returns what was set before.
     final func setTrapsExits(_ traps: Bool) -> Bool {
-        core.withLock { core in
+        withCore { core in
             defer { core.trapsExits = traps }
             return core.trapsExits
         }

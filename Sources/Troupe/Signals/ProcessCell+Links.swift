@@ -32,7 +32,7 @@ extension ProcessCell {
 
     /// Removes the link with another process; afterwards no exit signal of it is received.
     final func unlink(from target: Pid) {
-        let partner = core.withLock { $0.relations?.links[target] }
+        let partner = withCore { $0.relations?.links[target] }
         guard let partner else { return }
         Self.withBothLocked(self, partner) { own, other in
             own.relations?.links.unlinked(target)

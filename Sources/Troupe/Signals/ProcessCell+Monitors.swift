@@ -18,7 +18,7 @@ extension ProcessCell {
         madeReference(id)
         // Nobody can be told that they themselves have ended.
         let isSelf = target === self
-        core.withLock { core in
+        withCore { core in
             if let alias {
                 core.makeRelations().aliases[id] = .monitor(alias)
                 node.aliases.insert(id, owner: self)
@@ -29,7 +29,7 @@ extension ProcessCell {
         }
         if isSelf { return ref }
         let isArmed =
-            target?.core.withLock { core in
+            target?.withCore { core in
                 guard core.lifecycle.phase != .ended else { return false }
                 core.makeRelations().monitoredBy[id] = self
                 return true
@@ -47,7 +47,7 @@ extension ProcessCell {
             return false
         }
         let id = ref.reference.id
-        let action = core.withLock { core in
+        let action = withCore { core in
             let action = core.relations?.monitors.demonitored(id) ?? .none
             if case .disarm(_, removesAlias: true) = action { removeAlias(id, &core) }
             return action
@@ -59,12 +59,12 @@ extension ProcessCell {
 
     /// A monitor of this process was removed.
     final func forgetMonitor(_ id: UInt64) {
-        core.withLock { core in _ = core.relations?.monitoredBy.removeValue(forKey: id) }
+        withCore { core in _ = core.relations?.monitoredBy.removeValue(forKey: id) }
     }
 
     /// What a monitor of this process watches has ended.
     final func receiveDown(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
-        let arrival = core.withLock { core -> Arrival in
+        let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }
             return receiveDown(id, reason, result, &core)
         }
@@ -81,7 +81,7 @@ extension ProcessCell {
         let down = MessageDown(
             ref: MonitorRef(reference: reference), object: object, reason: reason, result: result,
             tag: tag)
-        return append(.down(down), to: &core)
+        return append(.down(down, monitor: id), to: &core)
     }
 }
 
@@ -91,7 +91,7 @@ extension ProcessCell {
     final func makeAlias(isOneReply: Bool) -> Alias {
         let alias = Alias(reference: node.makeReference())
         madeReference(alias.reference.id)
-        core.withLock { core in
+        withCore { core in
             core.makeRelations().aliases[alias.reference.id] = .plain(isOneReply: isOneReply)
             node.aliases.insert(alias.reference.id, owner: self)
         }
@@ -115,7 +115,7 @@ extension ProcessCell {
     /// reply and a DOWN, and never neither.
     final func deliver(_ message: any Sendable, through alias: Alias) -> SendFailure? {
         let id = alias.reference.id
-        let (isActive, taken) = core.withLock { core -> (Bool, AliasUse?) in
+        let (isActive, taken) = withCore { core -> (Bool, AliasUse?) in
             guard let use = core.relations?.aliases[id] else { return (false, nil) }
             guard use.isOneReply else { return (true, nil) }
             removeAlias(id, &core)
@@ -125,7 +125,7 @@ extension ProcessCell {
         guard isActive else { return .aliasUnknown(alias) }
         let failure = deliverUntyped(message)
         guard let taken else { return failure }
-        let (target, arrival) = core.withLock { core -> (ProcessCell?, Arrival) in
+        let (target, arrival) = withCore { core -> (ProcessCell?, Arrival) in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return (nil, .none) }
             let action: MonitorTable<ProcessCell>.ReplyAction =
                 if case .monitor = taken {

@@ -9,7 +9,8 @@
 /// the place keeps the order between what one sender has sent and its DOWN, EXIT or system request.
 struct SignalQueue: Sendable {
     enum Signal: Sendable {
-        case down(MessageDown)
+        /// A `MessageDown`, in the box in which it is handed out, and the number of its monitor.
+        case down(any Sendable, monitor: UInt64)
         /// Of a link, or sent by `exit`.
         case exit(MessageExit, isOfLink: Bool)
         case response(MessageResponse)
@@ -17,7 +18,8 @@ struct SignalQueue: Sendable {
         case request(SystemRequest)
     }
 
-    private var entries: [(position: UInt64, signal: Signal)] = []
+    /// Those before `first` have been taken and are nil.
+    private var entries: [(position: UInt64, signal: Signal?)] = []
     private var first = 0
 
     var isEmpty: Bool { first == entries.count }
@@ -32,7 +34,7 @@ struct SignalQueue: Sendable {
     /// taken.
     mutating func popFirst(popped: UInt64) -> Signal? {
         guard first < entries.count, entries[first].position <= popped else { return nil }
-        let signal = entries[first].signal
+        let signal = entries[first].signal.take()
         first += 1
         if first == entries.count {
             entries.removeAll(keepingCapacity: first < 64)
@@ -48,7 +50,7 @@ struct SignalQueue: Sendable {
     /// at nothing else.
     mutating func popFirstRequest() -> SystemRequest? {
         for index in first..<entries.count {
-            guard case .request(let request) = entries[index].signal else { continue }
+            guard case .request(let request)? = entries[index].signal else { continue }
             entries.remove(at: index)
             return request
         }
@@ -61,7 +63,7 @@ struct SignalQueue: Sendable {
         entries.removeSubrange(..<first)
         first = 0
         entries.removeAll { entry in
-            guard case .exit(let exit, isOfLink: true) = entry.signal else { return false }
+            guard case .exit(let exit, isOfLink: true)? = entry.signal else { return false }
             return pids.contains(exit.from)
         }
     }
@@ -72,7 +74,7 @@ struct SignalQueue: Sendable {
             entries = []
             first = 0
         }
-        return entries[first...].map(\.signal)
+        return entries[first...].compactMap { $0.signal }
     }
 }
 
@@ -80,7 +82,7 @@ extension SignalQueue.Signal {
     /// As what it arrives in `receive`.
     var message: (any Sendable)? {
         switch self {
-        case .down(let down): down
+        case .down(let down, _): down
         case .exit(let exit, _): exit
         case .response(let response): response
         case .notice(let notice): notice.message

@@ -223,7 +223,7 @@ extension ChildSpec {
 extension ProcessCell {
     /// Whether there is a link, or an exit signal of it on its way.
     fileprivate func isLinked(to other: Pid) -> Bool {
-        core.withLock { $0.relations?.links[other] != nil }
+        withCore { $0.relations?.links[other] != nil }
     }
 }
 

@@ -149,10 +149,10 @@ extension ProcessContext {
 
 extension ProcessCell {
     /// Whether the process is to end, if it has not ended.
-    var isToldToEnd: Bool { core.withLock { $0.lifecycle.stopReason != nil } }
+    var isToldToEnd: Bool { withCore { $0.lifecycle.stopReason != nil } }
 
     /// Why the process has ended, or is to end.
     fileprivate var finalReason: ExitReason {
-        core.withLock { $0.lifecycle.stopReason } ?? .shutdown
+        withCore { $0.lifecycle.stopReason } ?? .shutdown
     }
 }

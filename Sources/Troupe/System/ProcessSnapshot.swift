@@ -119,7 +119,7 @@ extension ProcessContext {
     /// Says what this process is for, to those who look at it: in ``ProcessSnapshot`` and crash reports.
     /// OTP: `proc_lib:set_label/1`.
     public func setLabel(_ label: String?) {
-        cell.core.withLock { core in
+        cell.withCore { core in
             if label == nil, core.relations == nil { return }
             core.makeRelations().label = label
         }
@@ -129,7 +129,7 @@ extension ProcessContext {
 extension ProcessCell {
     /// ``info``, unless the process has ended.
     final var infoIfAlive: ProcessSnapshot? {
-        let hasEnded = core.withLock { $0.lifecycle.phase == .ended || $0.isClosing }
+        let hasEnded = withCore { $0.lifecycle.phase == .ended || $0.isClosing }
         return hasEnded ? nil : info
     }
 
@@ -140,7 +140,7 @@ extension ProcessCell {
         }
         let started = startedAt
         let since = activitySince.load(ordering: .relaxed)
-        let seen = core.withLock { core in
+        let seen = withCore { core in
             (
                 lifecycle: core.lifecycle, ties: core.relations.map { Ties($0) } ?? Ties(),
                 accepted: core.accepted, handled: popped.load(ordering: .acquiring),
@@ -181,7 +181,7 @@ extension ProcessCell {
         var waits: [Relations.Wait] = []
         var links = LinkTable<ProcessCell>()
         var monitors = MonitorTable<ProcessCell>()
-        var monitoredBy: [UInt64: ProcessCell] = [:]
+        var monitoredBy = IDTable<ProcessCell>()
         var aliases: [UInt64: AliasUse] = [:]
 
         init() {}

@@ -203,7 +203,7 @@ extension ProcessCell {
     final func changeObserver<Result: Sendable>(
         _ change: (inout ServerObserver.State) -> Result
     ) throws(CallError) -> Result {
-        let result = core.withLock { core -> Result? in
+        let result = withCore { core -> Result? in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return nil }
             let relations = core.makeRelations()
             let observer = relations.observer ?? ServerObserver()

@@ -54,7 +54,7 @@ public enum SystemError: Error, Sendable, CustomStringConvertible {
 extension ProcessCell {
     /// Puts a request at its place among the messages.
     func put(_ request: SystemRequest) -> PutResult {
-        let (result, arrival) = core.withLock { core -> (PutResult, Arrival) in
+        let (result, arrival) = withCore { core -> (PutResult, Arrival) in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return (.gone, .none) }
             core.makeRelations().signals.append(.request(request), position: core.accepted)
             attention.store(true, ordering: .relaxed)
@@ -95,7 +95,7 @@ extension ProcessCell {
     ///
     /// - Returns: false when it has already, and everybody has been told.
     func waitForExit(_ waiter: TypedReplyCell<ExitReason>) -> Bool {
-        core.withLock { core in
+        withCore { core in
             if core.isOver { return false }
             // Those who have given up are cleared away, each time that their number has doubled.
             let count = core.exitWaiters.count
@@ -111,7 +111,7 @@ extension ProcessCell {
     func exitReason(deadline: UInt64) async throws(CallError) -> ExitReason {
         let waiter = TypedReplyCell<ExitReason>(callee: pid)
         guard waitForExit(waiter) else {
-            return core.withLock { $0.lifecycle.stopReason } ?? .normal
+            return withCore { $0.lifecycle.stopReason } ?? .normal
         }
         await waiter.wait(deadline: deadline, timers: node.timers)
         return try waiter.take()

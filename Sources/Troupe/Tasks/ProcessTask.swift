@@ -201,7 +201,7 @@ extension ProcessCell {
     /// Removes the links with these processes, and what has come over them.
     func detach(_ pids: Set<Pid>) {
         for pid in pids { unlink(from: pid) }
-        core.withLock { core in core.relations?.signals.removeLinkExits(from: pids) }
+        withCore { core in core.relations?.signals.removeLinkExits(from: pids) }
         forgetLinkExits(from: pids)
     }
 
@@ -213,7 +213,7 @@ extension ProcessCell {
         do { token = try await inbox.next(deadline: deadline, on: node) } catch { throw .cancelled }
         // The signal of a link comes before the end is known: so an owner that does not trap exits
         // always finds that it has to end, and never the reason of its task.
-        if core.withLock({ $0.lifecycle.interruption }) != nil { throw .cancelled }
+        if withCore({ $0.lifecycle.interruption }) != nil { throw .cancelled }
         return token
     }
 }
@@ -236,7 +236,7 @@ extension Node {
                 let value = try await body(process)
                 // Told to end meanwhile: then the body may have returned early, and it does not
                 // count.
-                if process.cell.core.withLock({ $0.lifecycle.stopReason == nil }) {
+                if process.cell.withCore({ $0.lifecycle.stopReason == nil }) {
                     outcome.bodyReturned(value)
                 }
                 return value
@@ -246,7 +246,7 @@ extension Node {
         // Before the body runs, so that the process cannot have ended.
         _ = cell.waitForExit(end)
         let callers = [owner.pid] + owner.callers.prefix(ProcessCell.callersMax - 1)
-        cell.core.withLock { $0.makeRelations().callers = callers }
+        cell.withCore { $0.makeRelations().callers = callers }
         cell.startBody()
         return ProcessTask(process: cell, owner: owner, outcome: outcome, end: end)
     }
@@ -257,7 +257,7 @@ extension ProcessCell {
     /// more.
     static var callersMax: Int { 64 }
 
-    var callers: [Pid] { core.withLock { $0.relations?.callers ?? [] } }
+    var callers: [Pid] { withCore { $0.relations?.callers ?? [] } }
 }
 
 extension Shutdown {

@@ -81,14 +81,15 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
     private var deadline: UInt64
 
     private init(
-        id: UInt64, node: Node, holders: [ProcessCell], message: any Sendable,
-        target: Destination, interval: UInt64, deadline: UInt64
+        id: UInt64, node: Node, owner: ProcessCell?, receiver: ProcessCell?,
+        message: any Sendable, target: Destination, interval: UInt64, deadline: UInt64
     ) {
         self.message = message
         self.target = target
         self.interval = interval
         self.deadline = deadline
-        super.init(id: id, node: node, holders: holders, repeats: interval > 0)
+        super.init(
+            id: id, node: node, owner: owner, receiver: receiver, repeats: interval > 0)
     }
 
     /// Starts a timer.
@@ -104,36 +105,38 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
         if delay < .zero { throw .tooShort(delay) }
         if let interval, interval < .milliseconds(1) { throw .tooShort(interval) }
         if delay > delayMax { throw .tooLong(delay) }
-        let holders = try holders(of: target, on: node, owner: owner)
+        let (receiver, hasEnded) = try receiver(of: target, on: node, owner: owner)
         let reference = node.makeReference()
         let deadline = node.scheduler.now + delay.clampedNanoseconds
         let content: any Sendable =
             isNamed ? MessageTimeout(timer: reference, message: message) : message
         let timer = MessageTimer(
-            id: reference.id, node: node, holders: holders ?? [], message: content, target: target,
-            interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
-        if holders != nil { timer.start(at: deadline) }
+            id: reference.id, node: node, owner: owner, receiver: receiver, message: content,
+            target: target, interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
+        if !hasEnded { timer.start(at: deadline) }
         return TimerRef(reference: reference, timer: timer)
     }
 
-    /// The processes that a timer dies with.
+    /// The process that a timer dies with besides its owner: a receiver that is named by its pid.
     ///
-    /// - Returns: nil when the receiver has ended, so that the timer is over before it begins.
-    private static func holders(
+    /// - Returns: nil when it is named otherwise, or has ended, so that the timer is over before it
+    ///   begins.
+    private static func receiver(
         of target: Destination, on node: Node, owner: ProcessCell?
-    ) throws(TimerError) -> [ProcessCell]? {
-        let holders = owner.map { [$0] } ?? []
-        guard case .pid(let pid) = target, pid != owner?.pid else { return holders }
+    ) throws(TimerError) -> (cell: ProcessCell?, hasEnded: Bool) {
+        guard case .pid(let pid) = target else { return (nil, false) }
+        if let owner, pid.id == owner.id, pid == owner.pid { return (owner, false) }
         switch node.locate(pid) {
-        case .process(let receiver): return holders + [receiver]
-        case .unknown: return nil
+        case .process(let receiver): return (receiver, false)
+        case .unknown: return (nil, true)
         case .incarnation: throw .incarnation(pid)
         case .remote: throw .notLocal(pid)
         }
     }
 
     override func fire() -> UInt64? {
-        if let failure = node.sendUntyped(message, to: target) {
+        let failure = receiver.map { $0.deliverUntyped(message) }
+        if let failure = failure ?? node.sendUntyped(message, to: target) {
             node.emit(.undelivered) {
                 .undelivered(failure, type: "\(type(of: message as Any))")
             }

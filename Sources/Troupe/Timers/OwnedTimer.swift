@@ -5,51 +5,54 @@
 
 /// A timer that belongs to processes, or else to the node: it is disarmed when one of them ends.
 class OwnedTimer: TimerTarget, @unchecked Sendable {
-    // Unchecked: `state` has its lock; what subclasses add belongs to the timer thread.
-
-    private struct State: Sendable {
-        var token: TimerWheelToken?
-        var isCancelled = false
-        /// A timer that repeats does what it is for, and will then be armed again.
-        var isFiring = false
-    }
+    // Unchecked: `token`, `isCancelled` and `isFiring` are only touched with the lock of the node's
+    // timer service held; what subclasses add belongs to the timer thread.
 
     let id: UInt64
     let node: Node
-    private let holders: [ProcessCell]
+    /// The processes that the timer dies with; if there is none it belongs to the node.
+    private let owner: ProcessCell?
+    let receiver: ProcessCell?
     private let repeats: Bool
-    /// A leaf, but for the timer service's own lock.
-    private let state = Lock(State())
+    private var token: TimerWheelToken?
+    private var isCancelled = false
+    /// A timer that repeats does what it is for, and will then be armed again.
+    private var isFiring = false
 
-    /// - Parameter holders: the processes that the timer dies with.
-    init(id: UInt64, node: Node, holders: [ProcessCell], repeats: Bool = false) {
+    /// - Parameters:
+    ///   - owner: a process that the timer dies with.
+    ///   - receiver: another one, or the same.
+    init(
+        id: UInt64, node: Node, owner: ProcessCell?, receiver: ProcessCell? = nil,
+        repeats: Bool = false
+    ) {
         self.repeats = repeats
         self.id = id
         self.node = node
-        self.holders = holders
+        self.owner = owner
+        self.receiver = receiver
     }
+
+    private var secondHolder: ProcessCell? { receiver === owner ? nil : receiver }
 
     /// Arms the timer for the first time.
     final func start(at deadline: UInt64) {
-        arm(at: deadline)
-        if holders.isEmpty, !node.own(self) { _ = cancel() }
-        for holder in holders {
-            let isOpen = holder.core.withLock { core in
-                guard core.lifecycle.phase != .ended, !core.isClosing else { return false }
-                core.makeRelations().timers[id] = self
-                return true
-            }
-            if !isOpen { _ = cancel() }
-        }
-        // It may have fired before it was listed.
-        if state.withLock({ $0.token == nil }) { leaveHolders() }
+        // It is listed first: so a holder that ends finds it, and it finds a holder that has ended.
+        let isOpen =
+            owner == nil && receiver == nil
+            ? node.own(self)
+            : (owner?.list(self) ?? true) && (secondHolder?.list(self) ?? true)
+        if !isOpen { _ = cancel() }
+        if !arm(at: deadline) { leaveHolders() }
     }
 
-    final func arm(at deadline: UInt64) {
-        state.withLock { state in
-            state.isFiring = false
-            guard !state.isCancelled else { return }
-            state.token = node.timers.schedule(at: deadline, self)
+    /// - Returns: false when the timer has been cancelled meanwhile.
+    private func arm(at deadline: UInt64) -> Bool {
+        node.timers.arm(at: deadline, self) { token in
+            isFiring = false
+            if isCancelled { return false }
+            self.token = token()
+            return true
         }
     }
 
@@ -57,14 +60,14 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     ///
     /// - Returns: how long it still had to run; nil when it has fired or was cancelled before.
     final func cancel() -> Duration? {
-        let deadline = state.withLock { state -> UInt64? in
+        let deadline = node.timers.withWheel { wheel -> UInt64? in
             defer {
-                state.token = nil
-                state.isCancelled = true
+                token = nil
+                isCancelled = true
             }
-            if state.isFiring, !state.isCancelled { return 0 }
+            if isFiring, !isCancelled { return 0 }
             // One that the service has taken out to fire will find that it is cancelled.
-            return state.token.map { node.timers.cancel($0)?.deadline ?? 0 }
+            return token.map { wheel.cancel($0)?.deadline ?? 0 }
         }
         guard let deadline else { return nil }
         leaveHolders()
@@ -73,7 +76,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
     final var remaining: Duration? {
-        let deadline = state.withLock { $0.token.flatMap { node.timers.deadline(of: $0) } }
+        let deadline = node.timers.withWheel { wheel in token.flatMap { wheel.deadline(of: $0) } }
         return deadline.map { Self.remaining(until: $0, now: node.scheduler.now) }
     }
 
@@ -82,13 +85,13 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     }
 
     final func timerFired() {
-        let isCancelled = state.withLock { state in
-            state.token = nil
-            state.isFiring = repeats
-            return state.isCancelled
+        let wasCancelled = node.timers.withWheel { _ in
+            token = nil
+            isFiring = repeats
+            return isCancelled
         }
-        if isCancelled { return }
-        if let next = fire() { arm(at: next) } else { leaveHolders() }
+        if wasCancelled { return }
+        if let next = fire() { _ = arm(at: next) } else { leaveHolders() }
     }
 
     /// Does what the timer is for.
@@ -97,11 +100,25 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     func fire() -> UInt64? { nil }
 
     private func leaveHolders() {
-        if holders.isEmpty { node.disown(self) }
-        for holder in holders {
-            holder.core.withLock { core in
-                _ = core.relations?.timers.removeValue(forKey: id)
-            }
+        if owner == nil, receiver == nil { node.disown(self) }
+        owner?.unlist(self)
+        secondHolder?.unlist(self)
+    }
+}
+
+extension ProcessCell {
+    /// Notes a timer that is to be cancelled when this process ends.
+    ///
+    /// - Returns: false when it has begun to.
+    fileprivate final func list(_ timer: OwnedTimer) -> Bool {
+        withCore { core in
+            guard core.lifecycle.phase != .ended, !core.isClosing else { return false }
+            core.makeRelations().timers.updateValue(timer, for: timer.id)
+            return true
         }
+    }
+
+    fileprivate final func unlist(_ timer: OwnedTimer) {
+        withCore { core in _ = core.relations?.timers.removeValue(forKey: timer.id) }
     }
 }

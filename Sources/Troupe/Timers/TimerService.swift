@@ -16,9 +16,27 @@ final class TimerService: Sendable {
         /// Until when the thread sleeps; nil when it has not been started.
         var wakesAt: UInt64?
         var isShutDown = false
+
+        mutating func insert(
+            _ deadline: UInt64, _ target: any TimerTarget, _ wake: inout Wake
+        ) -> TimerWheelToken {
+            let token = wheel.insert(deadline: deadline, target)
+            guard let wakesAt else {
+                self.wakesAt = 0
+                wake = .start
+                return token
+            }
+            // A thread that wakes up before anyway finds the new timer by itself.
+            if deadline < wakesAt, let next = wheel.nextAdvance(), next < wakesAt {
+                self.wakesAt = next
+                wake = .wake
+            }
+            return token
+        }
     }
 
-    /// Protects the wheel. A leaf: nothing else is locked while it is held.
+    /// Protects the wheel and what an ``OwnedTimer`` says. A leaf: nothing else is locked while it is
+    /// held.
     private let state: Lock<State>
     private let parker = Parker()
 
@@ -28,26 +46,45 @@ final class TimerService: Sendable {
 
     /// Arms a timer.
     func schedule(at deadline: UInt64, _ target: any TimerTarget) -> TimerWheelToken {
-        enum Wake { case none, thread, newThread }
-        let (token, wake) = state.withLock { state -> (TimerWheelToken, Wake) in
-            let token = state.wheel.insert(deadline: deadline, target)
-            guard let wakesAt = state.wakesAt else {
-                state.wakesAt = 0
-                return (token, .newThread)
-            }
-            // A thread that wakes up before anyway finds the new timer by itself.
-            guard let next = state.wheel.nextAdvance(), next < wakesAt else {
-                return (token, .none)
-            }
-            state.wakesAt = next
-            return (token, .thread)
-        }
+        arm(at: deadline, target) { insert in insert() }
+    }
+
+    /// What the thread needs when a timer was armed.
+    enum Wake { case none, wake, start }
+
+    /// Arms a timer with the lock of a process held, under which no thread may be woken.
+    ///
+    /// - Returns: what to ``perform(_:)`` when it is released.
+    func scheduleLocked(
+        at deadline: UInt64, _ target: any TimerTarget
+    ) -> (TimerWheelToken, Wake) {
+        var wake = Wake.none
+        let token = state.withLock { $0.insert(deadline, target, &wake) }
+        return (token, wake)
+    }
+
+    func perform(_ wake: Wake) {
         switch wake {
         case .none: break
-        case .thread: parker.unpark()
-        case .newThread: Platform.startThread(name: "troupe-timer") { self.run() }
+        case .wake: parker.unpark()
+        case .start: Platform.startThread(name: "troupe-timer") { self.run() }
         }
-        return token
+    }
+
+    /// Runs `body` with the lock held. It may call its argument, which arms the timer.
+    func arm<Result>(
+        at deadline: UInt64, _ target: any TimerTarget,
+        _ body: (_ insert: () -> TimerWheelToken) -> Result
+    ) -> Result {
+        var wake = Wake.none
+        let result = state.withLock { state in body { state.insert(deadline, target, &wake) } }
+        perform(wake)
+        return result
+    }
+
+    /// Runs `body` with the lock held, which also protects the state of each ``OwnedTimer``.
+    func withWheel<Result>(_ body: (inout TimerWheel<any TimerTarget>) -> Result) -> Result {
+        state.withLock { body(&$0.wheel) }
     }
 
     /// Disarms a timer.
@@ -113,6 +150,7 @@ extension Duration {
     /// Not an initializer: one in this module breaks the optimised build of the compiler of
     /// Swift 6.3, which then cannot find the parts of C's `timespec`.
     static func inNanoseconds(_ count: UInt64) -> Duration {
-        .seconds(Int64(count / 1_000_000_000)) + .nanoseconds(Int64(count % 1_000_000_000))
+        if let count = Int64(exactly: count) { return .nanoseconds(count) }
+        return .seconds(Int64(count / 1_000_000_000)) + .nanoseconds(Int64(count % 1_000_000_000))
     }
 }

@@ -66,8 +66,8 @@ extension Process {
 
 extension ProcessCell {
     /// How many monitors this process holds.
-    var monitorCount: Int { core.withLock { $0.relations?.monitors.count ?? 0 } }
+    var monitorCount: Int { withCore { $0.relations?.monitors.count ?? 0 } }
 
     /// How many calls wait for a reply that this process has deferred.
-    var deferredCallCount: Int { core.withLock { $0.relations?.deferredCalls.count ?? 0 } }
+    var deferredCallCount: Int { withCore { $0.relations?.deferredCalls.count ?? 0 } }
 }

@@ -113,7 +113,7 @@ extension Process {
 
 extension ProcessRef where Value == Never {
     /// Whether the process still receives: it ends when it is told to, and not before.
-    var isWell: Bool { cell.core.withLock { $0.lifecycle.stopReason == nil } }
+    var isWell: Bool { cell.withCore { $0.lifecycle.stopReason == nil } }
 }
 
 /// Stops processes that end with ``reason`` just before their signals leave: they are not alive any

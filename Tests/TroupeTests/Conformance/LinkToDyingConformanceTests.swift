@@ -138,7 +138,7 @@ struct LinkToDyingConformanceTests {
                     for _ in 0..<round % 4 { await Task.yield() }
                     process.unlink(from: dying.pid)
                     isUnharmed.append(
-                        process.cell.core.withLock { $0.lifecycle.stopReason == nil })
+                        process.cell.withCore { $0.lifecycle.stopReason == nil })
                     #expect(try await dying.exitReason == .error(TestError(1)))
                     return try await process.hasNothing()
                 }

@@ -171,6 +171,6 @@ extension ScriptedRef {
             case .plain(let server): server.cell
             case .waiting(let server): server.cell
             }
-        return cell.core.withLock { !$0.exitWaiters.isEmpty }
+        return cell.withCore { !$0.exitWaiters.isEmpty }
     }
 }

@@ -121,6 +121,11 @@ struct RegistryConformanceTests {
                 try node.register(name, process.pid)
                 #expect(node.whereis(name) == process.pid)
             }
+            // Equal strings are one name, whatever their bytes.
+            for number in 0..<32 {
+                try node.register("\(number)\u{E9}", process.pid)
+                #expect(node.whereis("\(number)e\u{301}") == process.pid)
+            }
         }
     }
 

@@ -34,7 +34,7 @@ struct GroupScopeTests {
             let (first, second) = (try node.spawnListener(), try node.spawnListener())
             let dying = try node.spawn(SlowToEnd.self, argument, options: .init(ownThread: true))
             // Found, but closed: what a process is between giving back what it holds and its end.
-            dying.cell.core.withLock { $0.isClosing = true }
+            dying.cell.withCore { $0.isClosing = true }
             #expect(throws: GroupError.processUnknown(dying.pid)) {
                 try scope.join(1, [first.pid, dying.pid, second.pid])
             }

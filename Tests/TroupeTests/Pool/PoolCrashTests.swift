@@ -166,9 +166,12 @@ struct PoolCrashTests {
             var spec = PoolSpec(AsyncCounter.self, 1, workers: 2)
             spec.limit = RestartLimit(2)
             let pool = try await node.spawn(Pool<AsyncCounter>.self, spec)
+            // It looks at none before all have been sent.
+            try await pool.suspend()
             let running = pool.sendRequest(.sleep(.seconds(3600)))
             let crashing = (0..<3).map { pool.sendRequest(.fail($0)) }
             let waiting = (0..<5).map { _ in pool.sendRequest(.value) }
+            try await pool.resume()
             #expect(try await pool.exitReason == .shutdown)
             for (number, reply) in crashing.enumerated() {
                 await #expect(throws: CallError.exited(.error(TestError(number)))) {

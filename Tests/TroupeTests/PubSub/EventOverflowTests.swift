@@ -52,7 +52,7 @@ struct EventOverflowTests {
             #expect(delivered == [1, 1, 0, 0, 0])
             #expect(numbers(seen) == ["1", "2"])
             #expect(drops.elements == [1, 2, 3])
-            #expect(subscriber.cell.core.withLock { $0.dropped } == 3)
+            #expect(subscriber.cell.withCore { $0.dropped } == 3)
         }
     }
 

@@ -16,12 +16,14 @@ struct KeyTableTests {
         func hash(into hasher: inout Hasher) { hasher.combine(1) }
     }
 
-    final class Slot: KeySlot {
+    final class Slot: AnyKeySlot, KeySlot, @unchecked Sendable {
+        // Unchecked: constant.
+
         let key: Clash
-        let hash: Int
+
         init(_ key: Clash, _ hash: Int) {
             self.key = key
-            self.hash = hash
+            super.init(hash: hash)
         }
     }
 

@@ -102,20 +102,20 @@ struct TestError: Error, Hashable {
 
 extension ProcessCell {
     /// How many monitors watch this process.
-    var monitoredByCount: Int { core.withLock { $0.relations?.monitoredBy.count ?? 0 } }
+    var monitoredByCount: Int { withCore { $0.relations?.monitoredBy.count ?? 0 } }
 
     /// How many timers die with this process.
-    var timerCount: Int { core.withLock { $0.relations?.timers.count ?? 0 } }
+    var timerCount: Int { withCore { $0.relations?.timers.count ?? 0 } }
 }
 
 extension ProcessCell {
     /// How many messages wait in the mailbox.
     var queueLength: Int {
-        core.withLock { Int($0.accepted - popped.load(ordering: .acquiring)) }
+        withCore { Int($0.accepted - popped.load(ordering: .acquiring)) }
     }
 
     /// How many senders wait for room in the mailbox.
-    var sendWaiterCount: Int { core.withLock { $0.relations?.sendWaiters.count ?? 0 } }
+    var sendWaiterCount: Int { withCore { $0.relations?.sendWaiters.count ?? 0 } }
 }
 
 /// Waits as long as `condition` holds, for what nothing tells of.

@@ -1,0 +1,161 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+/// Values by id: what a process keeps of its links, monitors and timers, as a pure table.
+///
+/// Most processes have one entry or none, so the first is kept in place, without memory of its own.
+/// More are in one array with open addressing: an entry stands in the slot that its id hashes to or
+/// in the next free one, and a removal closes the gap. The hash has no seed, as ids are the node's
+/// own numbers: so the order in which entries are listed is the same whenever the same was done.
+///
+/// Invariants: `slots` is empty, then `single` may have the only entry; or the number of slots is a
+/// power of two, more than `count`, and no free slot lies between an entry and the slot that its id
+/// hashes to.
+struct IDTable<Value> {
+    fileprivate struct Slot {
+        var id: UInt64 = 0
+        /// Nil in a free slot.
+        var value: Value?
+    }
+
+    private var single = Slot()
+    private var slots: [Slot] = []
+    private(set) var count = 0
+
+    private static var slotCountMin: Int { 8 }
+    /// An empty table gives back more memory than this.
+    private static var slotCountKept: Int { 64 }
+
+    var isEmpty: Bool { count == 0 }
+
+    /// The value of an id; setting nil removes it.
+    subscript(id: UInt64) -> Value? {
+        get {
+            if slots.isEmpty { return single.id == id ? single.value : nil }
+            return slots[position(of: id)].value
+        }
+        set {
+            if let newValue { updateValue(newValue, for: id) } else { removeValue(forKey: id) }
+        }
+    }
+
+    /// Adds an entry, or gives it another value.
+    ///
+    /// - Returns: whether it is new.
+    @discardableResult
+    mutating func updateValue(_ value: Value, for id: UInt64) -> Bool {
+        if slots.isEmpty, count == 0 || single.id == id {
+            defer { count = 1 }
+            single = Slot(id: id, value: value)
+            return count == 0
+        }
+        if (count + 1) * 8 > slots.count * 5 { grow() }
+        let position = position(of: id)
+        let isNew = slots[position].value == nil
+        slots[position] = Slot(id: id, value: value)
+        if isNew { count += 1 }
+        return isNew
+    }
+
+    /// Removes an entry.
+    ///
+    /// - Returns: its value; nil when there is none.
+    @discardableResult
+    mutating func removeValue(forKey id: UInt64) -> Value? {
+        if slots.isEmpty {
+            guard single.id == id, let value = single.value.take() else { return nil }
+            count = 0
+            return value
+        }
+        let position = position(of: id)
+        guard let value = slots[position].value.take() else { return nil }
+        count -= 1
+        if count > 0 {
+            closeGap(at: position)
+        } else if slots.count > Self.slotCountKept {
+            slots = []
+        }
+        return value
+    }
+
+    // MARK: - Slots
+
+    /// Multiplies with the golden ratio: ids that follow each other are spread evenly.
+    private func home(of id: UInt64) -> Int {
+        Int(truncatingIfNeeded: (id &* 0x9E37_79B9_7F4A_7C15) >> 32) & (slots.count - 1)
+    }
+
+    /// Where an id stands, or else the free slot where it belongs.
+    private func position(of id: UInt64) -> Int {
+        var position = home(of: id)
+        while slots[position].id != id, slots[position].value != nil {
+            position = (position + 1) & (slots.count - 1)
+        }
+        return position
+    }
+
+    private mutating func grow() {
+        var old: [Slot] = []
+        swap(&old, &slots)
+        if old.isEmpty {
+            old.append(single)
+            single = Slot()
+        }
+        slots = Array(repeating: Slot(), count: Swift.max(old.count * 2, Self.slotCountMin))
+        // Moved, not copied: to count references to 100,000 objects that are not in the cache takes
+        // tens of milliseconds.
+        for index in old.indices {
+            guard let value = old[index].value.take() else { continue }
+            let id = old[index].id
+            slots[position(of: id)] = Slot(id: id, value: value)
+        }
+    }
+
+    /// Moves entries that stand behind a slot that became free nearer to where they belong.
+    private mutating func closeGap(at position: Int) {
+        let mask = slots.count - 1
+        var gap = position
+        var next = (position + 1) & mask
+        while slots[next].value != nil {
+            // An entry may move to the gap unless its home lies behind that.
+            if (next - home(of: slots[next].id)) & mask >= (next - gap) & mask {
+                slots.swapAt(gap, next)
+                gap = next
+            }
+            next = (next + 1) & mask
+        }
+    }
+}
+
+extension IDTable: Sequence {
+    /// Goes through all entries, in an order that only depends on what was done to the table.
+    struct Iterator: IteratorProtocol {
+        fileprivate var single: Slot?
+        fileprivate var slots: [Slot]
+        fileprivate var position = 0
+
+        mutating func next() -> (key: UInt64, value: Value)? {
+            if let slot = single.take(), let value = slot.value { return (slot.id, value) }
+            while position < slots.count {
+                defer { position += 1 }
+                if let value = slots[position].value { return (slots[position].id, value) }
+            }
+            return nil
+        }
+    }
+
+    func makeIterator() -> Iterator {
+        Iterator(single: single, slots: slots)
+    }
+
+    var underestimatedCount: Int { count }
+
+    // Not by key paths: in generic code each is looked up by its name at run time, again and again.
+    var keys: [UInt64] { map { $0.key } }
+    var values: [Value] { map { $0.value } }
+}
+
+extension IDTable.Slot: Sendable where Value: Sendable {}
+extension IDTable: Sendable where Value: Sendable {}
