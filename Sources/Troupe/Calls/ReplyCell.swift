@@ -126,7 +126,8 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - isCancellable: whether a cancelled task waits no longer.
-    ///   - runner: the one whose own task waits, if that is known; spares a cancellation handler.
+    ///   - runner: the one whose own task waits, if that is known; spares a cancellation handler. The
+    ///     wait can be cancelled then.
     final func wait(
         deadline: UInt64, timers: TimerService, isCancellable: Bool = true, by runner: Runner? = nil
     ) async {
@@ -146,6 +147,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
         if let timer { timers.cancel(timer) }
     }
 
+    /// Resumes `continuation` when there is an outcome; at once, if there is one.
     final func resumeWhenDone(_ continuation: UnsafeContinuation<Void, Never>) {
         let isOpen = withState { $0.waitBegan(.task(continuation)) }
         if !isOpen { continuation.resume() }

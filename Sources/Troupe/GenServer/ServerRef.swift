@@ -150,12 +150,19 @@ extension ServerRef where Server: GenServer {
             let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
             // Read before the server is given back.
             let isTurnOver = typed.claimedCalls == .max
-            switch typed.handleClaimed(request) {
+            let outcome = typed.handleClaimed(request)
+            let isLate = cell.isPast(timeout, since: start)
+            switch outcome {
             case .now(let value):
-                if cell.isPast(timeout, since: start) { throw .timeout(pid) }
+                if isLate { throw .timeout(pid) }
                 if isTurnOver { await Task.yield() }
                 return value
             case .there(let reply):
+                if isLate {
+                    // A reply that comes yet is dropped.
+                    reply.fail(.timeout(pid))
+                    throw .timeout(pid)
+                }
                 return try await cell.awaitReply(reply, timeout: timeout)
             }
         }

@@ -15,6 +15,7 @@ class AnyKeySlot: @unchecked Sendable {
     }
 }
 
+/// A slot that knows its key.
 protocol KeySlot: AnyKeySlot {
     associatedtype Key: Hashable & Sendable
     var key: Key { get }

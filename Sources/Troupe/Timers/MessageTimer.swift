@@ -135,8 +135,13 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
     }
 
     override func fire() -> UInt64? {
-        let failure = receiver.map { $0.deliverUntyped(message) }
-        if let failure = failure ?? node.sendUntyped(message, to: target) {
+        let failure =
+            if let receiver {
+                receiver.deliverUntyped(message)
+            } else {
+                node.sendUntyped(message, to: target)
+            }
+        if let failure {
             node.emit(.undelivered) {
                 .undelivered(failure, type: "\(type(of: message as Any))")
             }

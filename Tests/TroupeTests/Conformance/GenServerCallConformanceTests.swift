@@ -70,6 +70,35 @@ struct GenServerCallConformanceTests {
         }
     }
 
+    @Test("GS-11 a call that is handled on its caller's thread, and for too long, has timed out")
+    func lateInline() async throws {
+        enum End: CaseIterable { case reply, noReply, stop, fail }
+        struct Slow: GenServer {
+            init(_: Void, process: ServerProcess) {}
+
+            mutating func handleCall(
+                _ end: End, from: From<Int>, process: ServerProcess
+            ) throws -> CallResult<Int> {
+                let late = process.node.clock.now.advanced(by: .milliseconds(50))
+                while process.node.clock.now < late {}
+                switch end {
+                case .reply: return .reply(1)
+                case .noReply: return .noReply
+                case .stop: return .stop(.normal, reply: 1)
+                case .fail: throw TestError(11)
+                }
+            }
+        }
+        try await withNode { node in
+            for end in End.allCases {
+                let server = try node.spawn(Slow.self)
+                await #expect(throws: CallError.timeout(server.pid), "\(end)") {
+                    try await server.call(end, timeout: .milliseconds(1))
+                }
+            }
+        }
+    }
+
     @Test(
         "GS-12 the reply to a call that has timed out is never seen",
         arguments: ServerKind.allCases)

@@ -114,6 +114,32 @@ struct SchedulerTests {
         scheduler.shutDown()
     }
 
+    @Test("what comes from outside has its turn before long, however busy the thread is")
+    func outside() async throws {
+        let scheduler = Scheduler.threads(1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let log = Log<String>()
+            let recorder = try node.spawn(Recorder.self, .init(log))
+            try await node.inProcess(.init()) { _ in
+                for round in 1...100 {
+                    let parker = Parker()
+                    Platform.startThread(name: "outside") {
+                        try? recorder.send(round)
+                        parker.unpark()
+                    }
+                    parker.park()
+                    var turns = 0
+                    while log.elements.count < round {
+                        await Task.yield()
+                        turns += 1
+                    }
+                    #expect(turns <= 2)
+                }
+            }
+        }
+        scheduler.shutDown()
+    }
+
     @Test("init nests as deep as one likes")
     func deepNesting() async throws {
         struct Nested: GenServer {
