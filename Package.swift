@@ -11,16 +11,19 @@ let package = Package(
     // The floor of `Synchronization`. Linux, musl and Android need no entry.
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "Troupe", targets: ["Troupe"])
+        .library(name: "Troupe", targets: ["Troupe"]),
+        .library(name: "TroupeTesting", targets: ["TroupeTesting"]),
     ],
     dependencies: [],
     targets: [
         .target(name: "Troupe"),
+        .target(name: "TroupeTesting", dependencies: ["Troupe"]),
         .target(name: "CountedMalloc"),
         .executableTarget(
             name: "troupe-bench", dependencies: ["Troupe", "CountedMalloc"],
             resources: [.embedInCode("peer.erl")]),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
+        .testTarget(name: "TroupeTestingTests", dependencies: ["TroupeTesting"]),
         .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),
         .testTarget(name: "DocumentationTests", dependencies: ["Hello"]),
         .testTarget(name: "RepositoryTests"),

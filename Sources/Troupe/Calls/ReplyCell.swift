@@ -129,22 +129,24 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     ///   - runner: the one whose own task waits, if that is known; spares a cancellation handler. The
     ///     wait can be cancelled then.
     final func wait(
-        deadline: UInt64, timers: TimerService, isCancellable: Bool = true, by runner: Runner? = nil
+        deadline: UInt64, on scheduler: Scheduler, isCancellable: Bool = true,
+        by runner: Runner? = nil
     ) async {
         if isDone { return }
         let timer =
             deadline < TimerWheel<any TimerTarget>.latestDeadline
-            ? timers.schedule(at: deadline, self) : nil
+            ? scheduler.timers.schedule(at: deadline, self) : nil
         if let runner {
             await runner.wait(for: self)
         } else {
+            scheduler.willSuspend()
             await withTaskCancellationHandler {
                 await withUnsafeContinuation { resumeWhenDone($0) }
             } onCancel: {
                 if isCancellable { self.fail(.cancelled) }
             }
         }
-        if let timer { timers.cancel(timer) }
+        if let timer { scheduler.timers.cancel(timer) }
     }
 
     /// Resumes `continuation` when there is an outcome; at once, if there is one.

@@ -56,6 +56,7 @@ final class ReplyInbox: ReplyObserver, TimerTarget {
             ? node.timers.schedule(at: deadline, self) : nil
         defer { if let timer { node.timers.cancel(timer) } }
         while true {
+            node.scheduler.willSuspend()
             await withTaskCancellationHandler {
                 await withUnsafeContinuation { continuation in
                     let mustWait = state.withLock { state in
@@ -77,8 +78,9 @@ final class ReplyInbox: ReplyObserver, TimerTarget {
     }
 
     /// Waits for the next token, however long it takes.
-    func nextIgnoringCancellation() async {
+    func nextIgnoringCancellation(on scheduler: Scheduler) async {
         while state.withLock({ $0.popFirst() }) == nil {
+            scheduler.willSuspend()
             await withUnsafeContinuation { continuation in
                 let mustWait = state.withLock { state in
                     guard state.taken == state.tokens.count else { return false }

@@ -59,7 +59,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     @inlinable
     func step(_ runner: Runner) async {
         var batch = MessageQueue()
-        var budget = ProcessCell.stepBudget
+        var budget = traits.stepBudget
         _ = attach(runner)
         noteBegin()
         while true {

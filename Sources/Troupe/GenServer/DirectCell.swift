@@ -74,7 +74,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
         noteBegin()
         withUnsafeMutablePointer(to: &server) { server in
             var batch = MessageQueue()
-            var budget = ProcessCell.stepBudget
+            var budget = traits.stepBudget
             while true {
                 switch takeWork(&batch, hasBudget: budget > 0) {
                 case .messages:

@@ -7,7 +7,7 @@ public import Synchronization
 
 /// What waits in the mailbox of a server.
 @usableFromInline
-enum Envelope<Server: ServerProtocol>: Sendable {
+enum Envelope<Server: ServerProtocol>: MailboxElement {
     case call(Server.Call, TypedReplyCell<Server.Reply>)
     case cast(Server.Cast)
     /// A cast that somebody waits for through a ``ReplyTo`` within it.
@@ -18,6 +18,12 @@ enum Envelope<Server: ServerProtocol>: Sendable {
     case continuation(Server.Continue)
     /// The idle timeout; never in a mailbox.
     case timeout
+
+    @inlinable
+    func wasDropped(by cell: ProcessCell) {
+        fail(cell.mailboxFull)
+        cell.reportOverflow()
+    }
 
     /// Fails whoever waits for this message.
     @inlinable
@@ -99,10 +105,7 @@ extension ProcessCell {
     /// Puts an envelope into the mailbox of a server.
     @inlinable
     final func put<Server: ServerProtocol>(envelope: consuming Envelope<Server>) -> PutResult {
-        put(envelope) { dropped in
-            dropped.fail(mailboxFull)
-            reportOverflow()
-        }
+        put(envelope)
     }
 
     /// As ``put(envelope:)``, leaving the rest for when no lock is held.
@@ -110,16 +113,7 @@ extension ProcessCell {
     final func enqueue<Server: ServerProtocol>(
         envelope: Envelope<Server>, _ delivery: UnsafeMutablePointer<Delivery>
     ) -> PutResult {
-        var dropped: Envelope<Server>?
-        let (result, arrival) = enqueue(envelope, dropped: &dropped)
-        delivery.pointee.arrival = arrival
-        if let dropped {
-            delivery.pointee.afterDrop = {
-                dropped.fail(self.mailboxFull)
-                self.reportOverflow()
-            }
-        }
-        return result
+        enqueue(envelope, delivery)
     }
 
     /// The message that a step shall handle.

@@ -73,7 +73,7 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
             node.names.addWaiter(waiter, for: name)
             defer { node.names.removeWaiter(waiter, for: name) }
             if find(after: gone?.cell) != nil { continue }
-            await waiter.wait(deadline: deadline, timers: node.timers)
+            await waiter.wait(deadline: deadline, on: node.scheduler)
             if let error = waiter.withState({ $0.error }) { throw missing(error) }
         }
     }

@@ -252,7 +252,7 @@ extension ProcessCell {
             caller?.endWaiting(for: reply)
             throw failure
         }
-        await reply.wait(deadline: deadline, timers: node.timers, by: runner)
+        await reply.wait(deadline: deadline, on: node.scheduler, by: runner)
         caller?.endWaiting(for: reply)
         return try reply.take()
     }
@@ -268,7 +268,7 @@ extension ProcessCell {
         caller?.beginWait(.call(reply))
         defer { caller?.endWaiting(for: reply) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
-        await reply.wait(deadline: deadline, timers: node.timers, by: runner)
+        await reply.wait(deadline: deadline, on: node.scheduler, by: runner)
         return try reply.take()
     }
 

@@ -60,6 +60,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         let timer =
             deadline < TimerWheel<any TimerTarget>.latestDeadline
             ? cell.node.timers.schedule(at: deadline, self) : nil
+        cell.scheduler.willSuspend()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let (arrival, isDecided) = cell.withCore { core -> (Arrival, Bool) in

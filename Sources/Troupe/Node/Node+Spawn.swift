@@ -170,7 +170,7 @@ extension Node {
         let obeysParent = bond.contains(.linked) && isServer
         return ProcessSeed(
             node: self,
-            scheduler: options.ownThread
+            scheduler: options.ownThread && !isSimulated
                 ? WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess) : scheduler,
             parentID: parent?.id ?? 0,
             environment: inherited.merging(options.environment),
@@ -190,7 +190,8 @@ extension Node {
         let key = NodeState.TraitsKey(type: ObjectIdentifier(type), obeysParent: obeysParent)
         if isPlain, let traits = state.withLock({ $0.traits[key] }) { return traits }
         let traits = ProcessTraits(
-            options: options, type: type, isServer: isServer, obeysParent: obeysParent)
+            options: options, type: type, isServer: isServer, obeysParent: obeysParent,
+            isSimulated: isSimulated)
         if isPlain { state.withLock { $0.traits[key] = traits } }
         return traits
     }
@@ -262,6 +263,7 @@ extension ProcessCell {
         let begin = timeout.map { _ in scheduler.now }
         do {
             try throwIfToldToEnd()
+            try failIfSimulated()
             try body()
             if let begin, let timeout, scheduler.now - begin > timeout.clampedNanoseconds {
                 killSelf()
@@ -291,6 +293,7 @@ extension ProcessCell {
             do {
                 _ = cell.attach(runner)
                 try cell.throwIfToldToEnd()
+                try cell.failIfSimulated()
                 try await body(cell)
                 try cell.throwIfToldToEnd()
                 cell.detachRunner()
@@ -330,7 +333,7 @@ extension ProcessCell {
         // One that does not is left behind, so that the starter is not held up by it.
         let grace = Self.startGrace.clampedNanoseconds
         await end.wait(
-            deadline: scheduler.now.addingSaturated(grace), timers: node.timers,
+            deadline: scheduler.now.addingSaturated(grace), on: node.scheduler,
             isCancellable: false)
         if (try? end.take()) == nil { abandon() }
         return .startTimeout(timeout ?? .zero)
@@ -345,7 +348,7 @@ extension ProcessCell {
         do {
             return try await inbox.next(deadline: deadline, on: node) != nil
         } catch {
-            await inbox.nextIgnoringCancellation()
+            await inbox.nextIgnoringCancellation(on: scheduler)
             return true
         }
     }
@@ -387,10 +390,15 @@ extension ProcessCell {
     /// too deep the next one runs on a fresh thread, and the caller waits for it. A process with a
     /// thread of its own runs there from the beginning.
     @usableFromInline
-    final func enterInit() -> Bool { !traits.hasOwnThread && Nesting.enter() }
+    final func enterInit() -> Bool {
+        // A simulation has one thread, with a large stack.
+        traits.isSimulated || !traits.hasOwnThread && Nesting.enter()
+    }
 
     @usableFromInline
-    final func leaveInit() { Nesting.leave() }
+    final func leaveInit() {
+        if !traits.isSimulated { Nesting.leave() }
+    }
 
     /// Runs `body` for this process on another thread, and waits for it; see ``enterInit()``.
     @usableFromInline

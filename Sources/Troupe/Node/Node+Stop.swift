@@ -66,12 +66,12 @@ extension Node {
             return
         }
         await stopApplications()?.wait(
-            deadline: deadline(after: grace), timers: timers, isCancellable: false)
+            deadline: deadline(after: grace), on: scheduler, isCancellable: false)
         let isEmpty = beginStop()
-        await isEmpty.wait(deadline: deadline(after: grace), timers: timers, isCancellable: false)
+        await isEmpty.wait(deadline: deadline(after: grace), on: scheduler, isCancellable: false)
         if let isEmpty = killRemaining() {
             await isEmpty.wait(
-                deadline: deadline(after: grace), timers: timers, isCancellable: false)
+                deadline: deadline(after: grace), on: scheduler, isCancellable: false)
         }
         endStop()
     }
@@ -124,7 +124,7 @@ extension Node {
     private func waitUntilStopped(isCancellable: Bool) async {
         let waiter = ReplyCell(callee: pid(id: 0))
         guard addStopWaiter(waiter) else { return }
-        await waiter.wait(deadline: .max, timers: timers, isCancellable: isCancellable)
+        await waiter.wait(deadline: .max, on: scheduler, isCancellable: isCancellable)
     }
 
     /// - Returns: false when the node stops already.

@@ -27,6 +27,7 @@ public final class Node: Sendable {
     public let options: NodeOptions
 
     let nodeName: NodeName
+    let isSimulated: Bool
     let table = ProcessTable()
     let names: NameRegistry
     let aliases = AliasTable()
@@ -61,6 +62,7 @@ public final class Node: Sendable {
             self.creation = nodeName.makeCreation(now: Platform.secondsSince1970())
         }
         self.options = options
+        self.isSimulated = options.scheduler.simulated != nil
         self.wantedEvents = options.events.kinds
     }
 

@@ -65,7 +65,7 @@ extension Node {
             return false
         }
         if hasStopped { return }
-        await came.wait(deadline: .max, timers: timers)
+        await came.wait(deadline: .max, on: scheduler)
         await stop(grace: grace)
     }
 

@@ -42,7 +42,7 @@ struct LockWord: ~Copyable, Sendable {
 ///
 /// Invariant: only the thread that holds the lock touches what `value` points to.
 @usableFromInline
-struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+package struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     // Unchecked: see the invariant.
 
     @usableFromInline let word = LockWord()
@@ -50,7 +50,7 @@ struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     @usableFromInline let value: UnsafeMutablePointer<Value>
 
     @inlinable
-    init(_ value: consuming Value) {
+    package init(_ value: consuming Value) {
         self.value = .allocate(capacity: 1)
         self.value.initialize(to: value)
     }
@@ -62,7 +62,7 @@ struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
 
     /// Runs `body` with the lock held.
     @inlinable
-    func withLock<Result: ~Copyable, Failure: Error>(
+    package func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         word.acquire()

@@ -12,7 +12,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     /// Messages that were taken from the mailbox and not received yet.
     private var batch = MessageQueue()
     /// How many messages the body may receive before others get a turn.
-    private var budget = ProcessCell.stepBudget
+    private var budget: Int
     /// What has been looked at and not taken.
     var received = ReceiveQueue()
     /// The references that the process has made last, each with how many messages had come before.
@@ -21,13 +21,21 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     /// An element of the mailbox: a message in a wrapper, because a bare existential that is passed
     /// to a generic function would be opened, and the queue would get elements of many types.
-    private struct Item: Sendable {
+    private struct Item: MailboxElement {
         let message: any Sendable
+
+        var typeName: String { caseName(of: message, type: type(of: message as Any)) }
+
+        func wasDropped(by cell: ProcessCell) {
+            // Kept until then: the user's code may run when it is destroyed.
+            withExtendedLifetime(message) { cell.reportOverflow() }
+        }
     }
 
     typealias Body = @Sendable (Process) async throws -> any Sendable
 
     init(seed: ProcessSeed, body: @escaping Body, result: ResultCell) {
+        self.budget = seed.traits.stepBudget
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: ClosureCell.self)
             switch command {
@@ -37,18 +45,9 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 }
                 return .accepted
             case .put(let message):
-                return cell.put(Item(message: message)) { _ in cell.reportOverflow() }
+                return cell.put(Item(message: message))
             case .enqueue(let message, let delivery):
-                var dropped: Item?
-                let (result, arrival) = cell.enqueue(Item(message: message), dropped: &dropped)
-                delivery.pointee.arrival = arrival
-                if let dropped {
-                    // Kept until then: the user's code may run when it is destroyed.
-                    delivery.pointee.afterDrop = {
-                        withExtendedLifetime(dropped) { cell.reportOverflow() }
-                    }
-                }
-                return result
+                return cell.enqueue(Item(message: message), delivery)
             case .append(let message, let queue):
                 queue.pointee.append(Item(message: message))
                 return .accepted
@@ -239,7 +238,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     private func giveOthersATurn() async throws(ExitReason) {
         guard budget <= 0 else { return }
-        budget = ProcessCell.stepBudget
+        budget = traits.stepBudget
         await Task.yield()
     }
 
@@ -315,6 +314,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         let wakeUp = deadline.map { _ in WakeUp(cell: self) }
         var timer: TimerWheelToken?
         if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
+        scheduler.willSuspend()
         await withUnsafeContinuation { continuation in
             let mayPark = withCore { core in
                 let hasWork =
@@ -329,7 +329,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             if !mayPark { continuation.resume() }
         }
         if let timer { node.timers.cancel(timer) }
-        budget = ProcessCell.stepBudget
+        budget = traits.stepBudget
     }
 
     /// Ends a wait when its deadline has come.

@@ -64,7 +64,7 @@ extension ProcessCell {
         defer { endWait() }
         let alarm = ReplyCell(callee: pid)
         let deadline = scheduler.now.addingSaturated(duration.clampedNanoseconds)
-        if deadline > scheduler.now { await alarm.wait(deadline: deadline, timers: node.timers) }
+        if deadline > scheduler.now { await alarm.wait(deadline: deadline, on: node.scheduler) }
         if let reason = withCore({ $0.lifecycle.interruption }) { throw reason }
     }
 }

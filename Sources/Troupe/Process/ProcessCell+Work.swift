@@ -89,9 +89,6 @@ extension ProcessCore {
 }
 
 extension ProcessCell {
-    /// How many messages a process handles before others get a turn.
-    @inlinable static var stepBudget: Int { 256 }
-
     /// Decides what the running process does next.
     ///
     /// - Parameters:
@@ -126,7 +123,9 @@ extension ProcessCell {
         var timerWake = TimerService.Wake.none
         let next = withCore { core -> Next in
             if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
-            guard hasBudget else {
+            let hasNothing =
+                batch.isEmpty && core.queue.isEmpty && core.relations?.needsAttention != true
+            guard hasBudget || hasNothing else {
                 if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
                 core.lifecycle.yielded()
                 core.runner = nil

@@ -51,6 +51,15 @@ enum PutResult: Sendable {
     case gone
 }
 
+/// What a mailbox holds: a message, wrapped as its process wants it.
+@usableFromInline
+protocol MailboxElement: Sendable {
+    /// The kind and type of the message, for reports.
+    var typeName: String { get }
+    /// The message was dropped to make room in the mailbox of `cell`. Called without a lock.
+    func wasDropped(by cell: ProcessCell)
+}
+
 /// The process object: identity, lock, mailbox and life cycle. Everything else refers to it.
 ///
 /// The typed part (the server's state, the type of the mailbox's elements) is in a subclass and in
@@ -144,7 +153,7 @@ class ProcessCell: @unchecked Sendable {
 
     /// Whether a caller may run the process on its own thread.
     @usableFromInline
-    var runsInline: Bool { !traits.hasOwnThread }
+    var runsInline: Bool { traits.runsInline }
 }
 
 /// What a process is made from.
@@ -166,6 +175,13 @@ final class ProcessTraits: Sendable {
     let leftovers: Leftovers
     let groupLeader: Pid?
     let hasOwnThread: Bool
+    /// Whether a caller may run the process on its own thread.
+    let runsInline: Bool
+    /// Whether a simulation is to be asked before something arrives.
+    @usableFromInline let isSimulated: Bool
+    /// How many messages the process handles before others get a turn. One in a simulation, which
+    /// may let others come between any two.
+    @usableFromInline let stepBudget: Int
     let stopsOnNormalLink: Bool
     /// A server whose parent started it linked; it obeys its parent's exits although it traps.
     let obeysParent: Bool
@@ -175,11 +191,17 @@ final class ProcessTraits: Sendable {
     /// Reads the children of a supervisor from its state; nil for other processes.
     let childReader: (@Sendable (UnsafeMutableRawPointer) -> [ChildInfo])?
 
-    init(options: ProcessOptions, type: Any.Type, isServer: Bool, obeysParent: Bool) {
+    init(
+        options: ProcessOptions, type: Any.Type, isServer: Bool, obeysParent: Bool,
+        isSimulated: Bool
+    ) {
         self.mailbox = options.mailbox
         self.leftovers = options.leftovers
         self.groupLeader = options.groupLeader
-        self.hasOwnThread = options.ownThread
+        self.hasOwnThread = options.ownThread && !isSimulated
+        self.runsInline = !options.ownThread && !isSimulated
+        self.isSimulated = isSimulated
+        self.stepBudget = isSimulated ? 1 : 256
         self.stopsOnNormalLink = options.stopsOnNormalLink
         self.obeysParent = obeysParent
         self.typeName = isServer ? "\(type)" : "closure"
@@ -216,6 +238,12 @@ extension ProcessCore {
         case dropOldest
         case full
         case gone
+    }
+
+    /// Whether there is certainly room for a message, and nobody wants to be asked first.
+    @inlinable
+    var isOpen: Bool {
+        accepted &- poppedSeen < UInt64(freeCapacity) && lifecycle.phase != .ended
     }
 
     @inlinable
@@ -267,16 +295,13 @@ extension ProcessCell {
     }
 
     /// Puts a message into the mailbox, and wakes the process if need be.
-    ///
-    /// - Parameter replaced: is called, without the lock, with the message that was dropped to make
-    ///   room.
     @inlinable
-    final func put<E: Sendable>(_ element: consuming E, replaced: (E) -> Void) -> PutResult {
+    final func put<E: MailboxElement>(_ element: consuming E) -> PutResult {
         // Not in a closure, which would copy the message.
         lock.acquire()
-        guard case .open = core.admission(popped: popped) else {
+        guard core.isOpen else {
             lock.release()
-            return putWhenFull(element, replaced: replaced)
+            return putRarely(element)
         }
         core.queue.append(element)
         core.accepted &+= 1
@@ -286,14 +311,33 @@ extension ProcessCell {
         return .accepted
     }
 
-    /// The slow half of ``put(_:replaced:)``; there may be room again by now.
+    /// The slow half of ``put(_:)``: the mailbox may be full, or a simulation has a say.
     @inlinable
-    final func putWhenFull<E: Sendable>(_ element: E, replaced: (E) -> Void) -> PutResult {
+    final func putRarely<E: MailboxElement>(_ element: E) -> PutResult {
+        if traits.isSimulated, let verdict = askSimulation(element) { return verdict }
+        return putNow(element)
+    }
+
+    /// Puts a message into the mailbox if there is room or can be made.
+    @inlinable
+    final func putNow<E: MailboxElement>(_ element: E) -> PutResult {
         var dropped: E?
         let (result, arrival) = enqueue(element, dropped: &dropped)
         arrival.perform(for: self)
-        if let dropped { replaced(dropped) }
+        if let dropped { dropped.wasDropped(by: self) }
         return result
+    }
+
+    /// - Returns: what becomes of the message; nil when it is to be put into the mailbox now.
+    @usableFromInline
+    final func askSimulation<E: MailboxElement>(_ element: E) -> PutResult? {
+        guard let simulated = scheduler.simulated else { return nil }
+        switch simulated.sent(to: self, naming: { element.typeName }, { _ = self.putNow(element) })
+        {
+        case .now: return nil
+        case .later: return .accepted
+        case .full: return .full
+        }
     }
 
     /// Puts a message into the mailbox.
@@ -301,7 +345,7 @@ extension ProcessCell {
     /// - Parameter dropped: the message that was dropped to make room.
     /// - Returns: what became of it, and what to perform once no lock is held.
     @inlinable
-    final func enqueue<E: Sendable>(
+    final func enqueue<E: MailboxElement>(
         _ element: E, dropped: inout E?
     ) -> (PutResult, Arrival) {
         withCore { core -> (PutResult, Arrival) in
@@ -323,6 +367,19 @@ extension ProcessCell {
             core.accepted &+= 1
             return (.accepted, core.arrived())
         }
+    }
+
+    /// As ``enqueue(_:dropped:)``, while a lock of rank 0 is held.
+    @usableFromInline
+    final func enqueue<E: MailboxElement>(
+        _ element: E, _ delivery: UnsafeMutablePointer<Delivery>
+    ) -> PutResult {
+        if traits.isSimulated, let verdict = askSimulation(element) { return verdict }
+        var dropped: E?
+        let (result, arrival) = enqueue(element, dropped: &dropped)
+        delivery.pointee.arrival = arrival
+        if let dropped { delivery.pointee.afterDrop = { dropped.wasDropped(by: self) } }
+        return result
     }
 
     /// Claims the process for a caller that wants to run it on its own thread. Succeeds only while

@@ -20,6 +20,8 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     @usableFromInline var poppedSeen: UInt64 = 0
     @usableFromInline var dropped: UInt64 = 0
     @usableFromInline let capacity: Int32
+    /// The capacity for those who ask nobody: 0 in a simulation, which is told of every message.
+    @usableFromInline let freeCapacity: Int32
     @usableFromInline let overflow: OverflowKind
 
     // MARK: Running
@@ -51,6 +53,7 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     init(traits: ProcessTraits, trapsExits: Bool, environment: Environment) {
         let mailbox = traits.mailbox
         self.capacity = Int32(mailbox.capacity)
+        self.freeCapacity = traits.isSimulated ? 0 : Int32(mailbox.capacity)
         self.overflow =
             switch mailbox.overflow {
             case .reject: .reject

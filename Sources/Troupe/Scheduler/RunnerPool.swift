@@ -31,9 +31,13 @@ final class RunnerPool: Sendable {
     func run(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
         if scheduler.offer(assignment) { return }
         if let continuation = idle.withLock({ $0.popLast() }) {
-            scheduler.handOver { continuation.resume(returning: assignment) }
+            scheduler.handOver(to: assignment.cell) {
+                continuation.resume(returning: assignment)
+            }
         } else {
-            scheduler.handOver { Runner(pool: self, scheduler: scheduler).start(assignment) }
+            scheduler.handOver(to: assignment.cell) {
+                Runner(pool: self, scheduler: scheduler).start(assignment)
+            }
         }
     }
 
@@ -130,6 +134,7 @@ final class Runner: @unchecked Sendable {
         }
         // Whoever cancels the task from now on finds what it waits for.
         if isCancelled { reply.fail(.cancelled) }
+        scheduler.willSuspend()
         await withUnsafeContinuation { reply.resumeWhenDone($0) }
         state.withLock { $0.awaited = nil }
     }
@@ -142,11 +147,12 @@ final class Runner: @unchecked Sendable {
             while next != nil {
                 await serve(&next)
                 // A cancelled task stays cancelled; the next process must not inherit that.
-                if isRetired { return }
+                if isRetired { return scheduler.willSuspend() }
                 if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
                 inARow += 1
                 if next == nil {
                     inARow = 0
+                    scheduler.willSuspend()
                     next = await withUnsafeContinuation { pool.checkIn($0) }
                 }
             }
@@ -178,4 +184,7 @@ enum CurrentProcess {
 
     /// The process whose handler or body calls this from its own task.
     static var cell: ProcessCell? { ownRunner?.cell }
+
+    /// As ``cell``, also for tasks that the process has started.
+    static var anyCell: ProcessCell? { runner?.cell }
 }

@@ -63,11 +63,17 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
     /// Whether this thread may wait: it is not one on which several processes have to run.
     var mayBlockHere: Bool { true }
 
-    /// Makes `resume`, which resumes a task that waits on this scheduler, run that task on this
-    /// thread as soon as what runs here now has returned, ahead of the queue.
-    func handOver(_ resume: () -> Void) {
+    /// Makes `resume`, which resumes a task that waits on this scheduler to serve a process, run that
+    /// task on this thread as soon as what runs here now has returned, ahead of the queue.
+    func handOver(to process: ProcessCell, _ resume: () -> Void) {
         resume()
     }
+
+    /// The running task is about to wait in an operation of this library.
+    func willSuspend() {}
+
+    /// The simulation that this is the scheduler of, if it is one.
+    var simulated: SimulatedScheduler? { nil }
 
     /// The process whose turn it is on this thread, if it needs a runner; it is out of the queue
     /// then. For a runner that has just become free on this thread.

@@ -86,7 +86,7 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
         push(Runnable(job))
     }
 
-    override func handOver(_ resume: () -> Void) {
+    override func handOver(to process: ProcessCell, _ resume: () -> Void) {
         guard let worker = currentWorker, worker.caughtJob == nil else { return resume() }
         worker.catchesNextJob = true
         resume()

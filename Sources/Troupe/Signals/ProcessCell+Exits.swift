@@ -28,6 +28,16 @@ extension ProcessCell {
     ///
     /// - Parameter sender: who sent it; nil when the node gives an order.
     final func receive(_ signal: ExitSignal, from sender: Pid?) {
+        if traits.isSimulated, let simulated = scheduler.simulated {
+            let fate = simulated.signalled(
+                self, naming: { "exit \(signal.reason)" }, isOrder: sender == nil,
+                { self.receiveNow(signal, from: sender) })
+            if fate == .later { return }
+        }
+        receiveNow(signal, from: sender)
+    }
+
+    private func receiveNow(_ signal: ExitSignal, from sender: Pid?) {
         var runner: Runner?
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }

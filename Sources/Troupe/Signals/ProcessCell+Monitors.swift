@@ -64,6 +64,16 @@ extension ProcessCell {
 
     /// What a monitor of this process watches has ended.
     final func receiveDown(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
+        if traits.isSimulated, let simulated = scheduler.simulated {
+            let fate = simulated.signalled(
+                self, naming: { "down \(reason)" }, isOrder: false,
+                { self.receiveDownNow(id, reason: reason, result: result) })
+            if fate == .later { return }
+        }
+        receiveDownNow(id, reason: reason, result: result)
+    }
+
+    private func receiveDownNow(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }
             return receiveDown(id, reason, result, &core)

@@ -101,7 +101,7 @@ struct PendingShutdown {
     private func wait(
         _ end: TypedReplyCell<ExitReason>, until deadline: UInt64
     ) async throws(ExitReason) -> ExitReason? {
-        await end.wait(deadline: deadline, timers: owner.node.timers)
+        await end.wait(deadline: deadline, on: owner.node.scheduler)
         do {
             return try end.take()
         } catch {
@@ -143,7 +143,7 @@ extension ProcessContext {
             await body(ChildStarter(ProcessHandle(cell)))
             isDone.succeed()
         }
-        await isDone.wait(deadline: .max, timers: node.timers, isCancellable: false)
+        await isDone.wait(deadline: .max, on: node.scheduler, isCancellable: false)
     }
 }
 

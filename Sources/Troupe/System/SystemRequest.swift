@@ -113,7 +113,7 @@ extension ProcessCell {
         guard waitForExit(waiter) else {
             return withCore { $0.lifecycle.stopReason } ?? .normal
         }
-        await waiter.wait(deadline: deadline, timers: node.timers)
+        await waiter.wait(deadline: deadline, on: node.scheduler)
         return try waiter.take()
     }
 

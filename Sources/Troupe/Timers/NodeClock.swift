@@ -52,7 +52,7 @@ public struct NodeClock: Clock, Sendable {
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
         if deadline > now {
             let alarm = ReplyCell(callee: node.pid(id: 0))
-            await alarm.wait(deadline: deadline.nanoseconds, timers: node.timers)
+            await alarm.wait(deadline: deadline.nanoseconds, on: node.scheduler)
         }
         try Task.checkCancellation()
     }

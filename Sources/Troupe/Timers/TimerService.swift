@@ -9,18 +9,20 @@ protocol TimerTarget: AnyObject, Sendable {
 }
 
 /// Drives a ``TimerWheel`` from the monotonic clock: one thread, started with the first timer,
-/// asleep until the next one is due.
+/// asleep until the next one is due. Or somebody else drives it, by a clock of their own.
 final class TimerService: Sendable {
     private struct State: Sendable {
         var wheel: TimerWheel<any TimerTarget>
         /// Until when the thread sleeps; nil when it has not been started.
         var wakesAt: UInt64?
         var isShutDown = false
+        let isDriven: Bool
 
         mutating func insert(
             _ deadline: UInt64, _ target: any TimerTarget, _ wake: inout Wake
         ) -> TimerWheelToken {
             let token = wheel.insert(deadline: deadline, target)
+            if isDriven { return token }
             guard let wakesAt else {
                 self.wakesAt = 0
                 wake = .start
@@ -41,7 +43,26 @@ final class TimerService: Sendable {
     private let parker = Parker()
 
     init() {
-        self.state = Lock(State(wheel: TimerWheel(now: Platform.monotonicNanoseconds())))
+        self.state = Lock(
+            State(wheel: TimerWheel(now: Platform.monotonicNanoseconds()), isDriven: false))
+    }
+
+    /// Timers without a thread, good to a nanosecond: whoever makes them calls
+    /// ``takeDue(at:)``.
+    ///
+    /// - Parameter now: where their clock begins.
+    init(drivenFrom now: UInt64) {
+        self.state = Lock(State(wheel: TimerWheel(now: now, tickShift: 0), isDriven: true))
+    }
+
+    /// When the next timer is due; nil when none is armed.
+    func nextDeadline() -> UInt64? {
+        state.withLock { $0.wheel.earliestDeadline() }
+    }
+
+    /// Takes out what is due, in the order of deadlines.
+    func takeDue(at now: UInt64) -> [any TimerTarget] {
+        state.withLock { $0.wheel.advance(to: now) }
     }
 
     /// Arms a timer.

@@ -6,8 +6,8 @@
 /// Deadlines and what belongs to them, as a pure data structure: a hierarchical timing wheel.
 ///
 /// Time is a number of nanoseconds that the caller passes in. Inserting and removing are constant
-/// in the number of timers. A timer is never early; it is late by less than one tick (0.52 ms) plus
-/// the time until ``advance(to:)`` is called. Timers that come due together are returned in the
+/// in the number of timers. A timer is never early; it is late by less than one tick, 0.52 ms unless
+/// one asks for another, plus the time until ``advance(to:)`` is called. Timers that come due together are returned in the
 /// order of their deadlines, equal deadlines in the order of insertion.
 ///
 /// Invariants, with `current` in ticks and every timer's tick being its deadline rounded up:
@@ -28,25 +28,31 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         var payload: Payload?
     }
 
-    private static var tickShift: UInt64 { 19 }
     private static var slotBits: UInt64 { 6 }
     private static var slotsPerLevel: Int { 64 }
-    private static var levels: Int { 8 }
     private static var none: Int32 { -1 }
 
     private var entries: [Entry] = []
     private var firstFree = Self.none
-    private var heads = [Int32](repeating: -1, count: levels * slotsPerLevel)
-    private var tails = [Int32](repeating: -1, count: levels * slotsPerLevel)
-    private var occupied = [UInt64](repeating: 0, count: levels)
+    private var heads: [Int32]
+    private var tails: [Int32]
+    private var occupied: [UInt64]
+    private let tickShift: UInt64
     private var current: UInt64
     private var nextOrder: UInt64 = 0
 
     /// How many timers are armed.
     private(set) var count = 0
 
-    init(now: UInt64) {
-        self.current = now >> Self.tickShift
+    /// - Parameter tickShift: a tick has 2 to the power of this nanoseconds.
+    init(now: UInt64, tickShift: UInt64 = 19) {
+        // As many as the 63 bits of a deadline need.
+        let levels = Int((63 - tickShift + Self.slotBits - 1) / Self.slotBits)
+        self.heads = Array(repeating: Self.none, count: levels * Self.slotsPerLevel)
+        self.tails = Array(repeating: Self.none, count: levels * Self.slotsPerLevel)
+        self.occupied = Array(repeating: 0, count: levels)
+        self.tickShift = tickShift
+        self.current = now >> tickShift
     }
 
     /// The latest deadline that a wheel can hold; later ones are treated as this one.
@@ -93,15 +99,32 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     /// When ``advance(to:)`` has to be called next; nil when no timer is armed. May be earlier than
     /// the earliest deadline, never later than it by more than a tick.
     func nextAdvance() -> UInt64? {
-        for level in 0..<Self.levels where occupied[level] != 0 {
-            return startTick(level: level, slot: firstSlot(level: level)) << Self.tickShift
+        for level in occupied.indices where occupied[level] != 0 {
+            return startTick(level: level, slot: firstSlot(level: level)) << tickShift
+        }
+        return nil
+    }
+
+    /// The earliest deadline of all; nil when no timer is armed.
+    ///
+    /// - Complexity: in the number of timers in one slot, which can be all of them.
+    func earliestDeadline() -> UInt64? {
+        for level in occupied.indices where occupied[level] != 0 {
+            var earliest: UInt64?
+            var next = heads[level * Self.slotsPerLevel + firstSlot(level: level)]
+            while next != Self.none {
+                let deadline = entries[Int(next)].deadline
+                earliest = min(earliest ?? deadline, deadline)
+                next = entries[Int(next)].next
+            }
+            return earliest
         }
         return nil
     }
 
     /// Moves time forward and returns what has come due.
     mutating func advance(to now: UInt64) -> [Payload] {
-        let target = now >> Self.tickShift
+        let target = now >> tickShift
         var due: [Payload] = []
         while let level = occupied.firstIndex(where: { $0 != 0 }) {
             let slot = firstSlot(level: level)
@@ -139,8 +162,8 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     }
 
     private mutating func place(_ index: Int32) {
-        let tickLength = UInt64(1) << Self.tickShift
-        let roundedUp = (entries[Int(index)].deadline + tickLength - 1) >> Self.tickShift
+        let tickLength = UInt64(1) << tickShift
+        let roundedUp = (entries[Int(index)].deadline + tickLength - 1) >> tickShift
         let tick = max(roundedUp, current)
         let differing = (tick ^ current) | UInt64(Self.slotsPerLevel - 1)
         let level = (63 - differing.leadingZeroBitCount) / Int(Self.slotBits)

@@ -48,7 +48,7 @@ extension ProcessContext {
 extension ProcessTask {
     /// Waits until the task has ended, without taking its outcome.
     func untilEnded() async {
-        await end.wait(deadline: .max, timers: process.node.timers)
+        await end.wait(deadline: .max, on: process.node.scheduler)
     }
 }
 

@@ -285,7 +285,7 @@ extension TypedReplyCell {
     func wait() async throws -> Reply {
         let inbox = ReplyInbox()
         observe(inbox, token: 0)
-        await inbox.nextIgnoringCancellation()
+        await inbox.nextIgnoringCancellation(on: .default)
         return try take()
     }
 }
