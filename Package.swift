@@ -23,7 +23,7 @@ let package = Package(
             name: "troupe-bench", dependencies: ["Troupe", "CountedMalloc"],
             resources: [.embedInCode("peer.erl")]),
         .testTarget(name: "TroupeTests", dependencies: ["Troupe"]),
-        .testTarget(name: "TroupeTestingTests", dependencies: ["TroupeTesting"]),
+        .testTarget(name: "TroupeTestingTests", dependencies: ["TroupeTesting", "FindTheBug"]),
         .testTarget(name: "WordCountTests", dependencies: ["WordCount"]),
         .testTarget(name: "DocumentationTests", dependencies: ["Hello"]),
         .testTarget(name: "RepositoryTests"),
@@ -35,7 +35,12 @@ let package = Package(
         ].map { example in
             .executableTarget(
                 name: example, dependencies: ["Troupe"], path: "Examples/\(example)")
-        },
+        }
+        + [
+            .executableTarget(
+                name: "FindTheBug", dependencies: ["Troupe", "TroupeTesting"],
+                path: "Examples/FindTheBug")
+        ],
     swiftLanguageModes: [.v6]
 )
 

@@ -12,16 +12,6 @@ package enum SimulatedActor: Hashable, Sendable {
     case process(Pid)
     /// A task that somebody has started; they are numbered as they first come up.
     case task(Int)
-
-    /// An order that is the same in every run.
-    fileprivate var rank: (Int, UInt64, String) {
-        switch self {
-        case .body: (0, 0, "")
-        case .timers: (1, 0, "")
-        case .process(let pid): (2, pid.id, pid.node)
-        case .task(let number): (3, UInt64(number), "")
-        }
-    }
 }
 
 /// One of the things that a simulation can do next.
@@ -58,15 +48,15 @@ package struct SimulatedSending: Sendable {
     package let from: SimulatedActor
     package let to: Pid
     package let kind: Kind
-    package let name: String
 }
 
 /// Decides what is not decided by the order of steps, and is told what happens. All is called
 /// possibly with a lock of rank 0 held, so nothing here may call the library.
 package protocol SimulationDirector: AnyObject, Sendable {
+    /// - Parameter name: the type of the message, or the reason; takes time to find out.
     /// - Returns: what becomes of it. For a signal `full` counts as `now`, for an order there is no
     ///   choice.
-    func fate(of sending: SimulatedSending) -> SimulatedFate
+    func fate(of sending: SimulatedSending, naming name: () -> String) -> SimulatedFate
     /// - Returns: with which error `init` of a process fails before it has begun; nil when it runs.
     func initFailure(of pid: Pid, behaviour: String) -> (any Error)?
     /// Somebody who waited can go on because of what `waker` has done.
@@ -80,8 +70,7 @@ package protocol SimulationDirector: AnyObject, Sendable {
 /// The scheduler of a simulation: no threads, a clock that somebody sets, and everything that could
 /// happen next in a list from which somebody chooses.
 ///
-/// The list is in the order in which things have become possible; those that have within one step
-/// are in an order that depends on nothing but who they are.
+/// The order of the list is that of ``SimulatedAgenda``.
 package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     // Unchecked: `state` has its lock, the rest is constant.
 
@@ -92,19 +81,6 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         case arrival(Pair)
     }
 
-    fileprivate struct Item {
-        let choice: SimulatedChoice
-        let work: Work
-        let step: UInt64
-        let number: UInt64
-
-        static func isBefore(_ left: Item, _ right: Item) -> Bool {
-            if left.step != right.step { return left.step < right.step }
-            let (a, b) = (left.choice.actor.rank, right.choice.actor.rank)
-            return a != b ? a < b : left.number < right.number
-        }
-    }
-
     fileprivate struct Pair: Hashable {
         let from: SimulatedActor
         let to: Pid
@@ -113,16 +89,11 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     fileprivate struct State: @unchecked Sendable {
         // Unchecked: only reachable through the lock.
 
-        /// What can run, but for timers and arrivals.
-        var items: [Item] = []
-        var nextNumber: UInt64 = 0
-        var step: UInt64 = 0
-        /// Timers that have been taken out of the wheel.
+        var agenda = SimulatedAgenda<Work>()
+        /// Timers that have been taken out of the wheel; the first is in the agenda.
         var due: [any TimerTarget] = []
-        var dueSince: UInt64 = 0
-        /// What is held up, in order; pairs in the order in which they came up.
+        /// What is held up, in order; the first of each pair is in the agenda.
         var held: [Pair: [() -> Void]] = [:]
-        var heldPairs: [(pair: Pair, since: UInt64)] = []
         /// The tasks that are known, by the number of their jobs.
         var owners: [String: SimulatedActor] = [:]
         var taskCount = 0
@@ -200,7 +171,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         let due = timers.takeDue(at: instant)
         state.withLock { state in
             state.now = max(state.now, instant)
-            if state.due.isEmpty { state.dueSince = state.step }
+            if state.due.isEmpty, !due.isEmpty { state.announceTimer() }
             state.due += due
         }
     }
@@ -211,7 +182,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         noteForeigner("a message or signal")
         let actor = SimulatedActor.process(cell.pid)
         state.withLock { state in
-            state.append(SimulatedChoice(actor: actor, kind: .turn), .process(cell))
+            state.agenda.insert(SimulatedChoice(actor: actor, kind: .turn), .process(cell))
         }
     }
 
@@ -229,7 +200,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
                 state.caughtJob = (job, actor)
                 return (actor, SimulatedActor?.none, false)
             }
-            state.append(SimulatedChoice(actor: actor, kind: .resumption), .job(job))
+            state.agenda.insert(SimulatedChoice(actor: actor, kind: .resumption), .job(job))
             return (actor, waker, state.thread != 0 && !isOnThread)
         }
         if let waker, waker != actor { director.resumed(actor, by: waker) }
@@ -279,28 +250,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     /// Everything that can happen next.
-    package var choices: [SimulatedChoice] {
-        items.map(\.choice)
-    }
-
-    private var items: [Item] {
-        state.withLock { state in
-            var items = state.items
-            if !state.due.isEmpty {
-                items.append(
-                    Item(
-                        choice: SimulatedChoice(actor: .timers, kind: .timer), work: .timer,
-                        step: state.dueSince, number: 0))
-            }
-            for (pair, since) in state.heldPairs {
-                let choice = SimulatedChoice(
-                    actor: pair.from, kind: .arrival(at: .process(pair.to)))
-                items.append(Item(choice: choice, work: .arrival(pair), step: since, number: 0))
-            }
-            items.sort(by: Item.isBefore)
-            return items
-        }
-    }
+    package var choices: [SimulatedChoice] { state.withLock { $0.agenda.choices() } }
 
     /// Who does what is done now.
     package var running: SimulatedActor? { state.withLock { $0.running } }
@@ -311,22 +261,21 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         state.withLock { $0.waitingTasks.isEmpty ? $0.suspects : [] }
     }
 
-    /// Does one of the ``choices``.
+    /// Does one of the ``choices``. Those before it have been passed over, and come after the others
+    /// from now on.
     package func run(_ index: Int) {
-        let item = items[index]
-        state.withLock { state in
-            state.step += 1
-            state.running = item.choice.actor
+        let (choice, work) = state.withLock { state in
+            let next = state.agenda.take(index)
+            state.running = next.0.actor
             state.readsOfClock = 0
             state.waitIsKnown = false
-            if case .process = item.work { state.remove(item) }
-            if case .job = item.work { state.remove(item) }
+            return next
         }
-        switch item.work {
+        switch work {
         case .process(let cell):
             _ = cell.behaviour(cell, .step)
         case .job(let job):
-            run(job, of: item.choice.actor)
+            run(job, of: choice.actor)
         case .timer:
             takeTimer()?.timerFired()
         case .arrival(let pair):
@@ -342,13 +291,20 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         state.withLock { $0.running = nil }
     }
 
+    /// Puts the timer that is one of the ``choices`` off.
+    package func postponeTimer(_ index: Int, by nanoseconds: UInt64) {
+        _ = state.withLock { $0.agenda.take(index) }
+        guard let timer = takeTimer() else { return }
+        _ = timers.schedule(at: clock + nanoseconds, timer)
+    }
+
     private func run(_ job: UnownedJob, of owner: SimulatedActor) {
-        let count = state.withLock { $0.nextNumber }
+        let count = state.withLock { $0.agenda.insertionCount }
         job.runSynchronously(on: asUnownedTaskExecutor())
         state.withLock { state in
             guard !state.waitIsKnown else { return }
             // Not queued again, nothing said: it is over, or waits elsewhere.
-            let isQueued = state.items.contains { $0.number >= count && $0.choice.actor == owner }
+            let isQueued = state.agenda.hasNew(of: owner, since: count)
             switch owner {
             case .body, .process: if !isQueued { state.suspects.append(owner) }
             case .timers, .task: break
@@ -357,13 +313,11 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     private func takeTimer() -> (any TimerTarget)? {
-        state.withLock { $0.due.isEmpty ? nil : $0.due.removeFirst() }
-    }
-
-    /// Puts the first of the timers that are due off.
-    package func postponeTimer(by nanoseconds: UInt64) {
-        guard let timer = takeTimer() else { return }
-        _ = timers.schedule(at: state.withLock { $0.now } + nanoseconds, timer)
+        state.withLock { state in
+            if state.due.isEmpty { return nil }
+            if state.due.count > 1 { state.announceTimer() }
+            return state.due.removeFirst()
+        }
     }
 
     private func takeHeld(_ pair: Pair) -> (() -> Void)? {
@@ -371,7 +325,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
             guard var held = state.held[pair], !held.isEmpty else { return nil }
             let first = held.removeFirst()
             state.held[pair] = held.isEmpty ? nil : held
-            if held.isEmpty { state.heldPairs.removeAll { $0.pair == pair } }
+            if !held.isEmpty { state.announce(pair) }
             return first
         }
     }
@@ -386,7 +340,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         to cell: ProcessCell, naming name: () -> String, _ deliver: @escaping () -> Void
     ) -> SimulatedFate {
         noteForeigner("a message")
-        return fate(.message, to: cell.pid, name(), deliver)
+        return fate(.message, to: cell.pid, name, deliver)
     }
 
     /// A signal is about to reach `cell`.
@@ -395,22 +349,22 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         _ deliver: @escaping () -> Void
     ) -> SimulatedFate {
         noteForeigner("a signal")
-        return fate(isOrder ? .order : .signal, to: cell.pid, name(), deliver)
+        return fate(isOrder ? .order : .signal, to: cell.pid, name, deliver)
     }
 
     private func fate(
-        _ kind: SimulatedSending.Kind, to target: Pid, _ name: String,
+        _ kind: SimulatedSending.Kind, to target: Pid, _ name: () -> String,
         _ deliver: @escaping () -> Void
     ) -> SimulatedFate {
         let from = running ?? .body
         let pair = Pair(from: from, to: target)
         let fate = director.fate(
-            of: SimulatedSending(from: from, to: target, kind: kind, name: name))
+            of: SimulatedSending(from: from, to: target, kind: kind), naming: name)
         return state.withLock { state in
             // Within a pair nothing overtakes.
             guard kind != .order, fate == .later || state.held[pair] != nil else { return fate }
             if fate == .full { return .full }
-            if state.held[pair] == nil { state.heldPairs.append((pair, state.step)) }
+            if state.held[pair] == nil { state.announce(pair) }
             state.held[pair, default: []].append(deliver)
             return .later
         }
@@ -428,16 +382,14 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
 }
 
 extension SimulatedScheduler.State {
-    fileprivate mutating func append(
-        _ choice: SimulatedChoice, _ work: SimulatedScheduler.Work
-    ) {
-        items.append(
-            SimulatedScheduler.Item(choice: choice, work: work, step: step, number: nextNumber))
-        nextNumber += 1
+    fileprivate mutating func announceTimer() {
+        agenda.insert(SimulatedChoice(actor: .timers, kind: .timer), .timer)
     }
 
-    fileprivate mutating func remove(_ item: SimulatedScheduler.Item) {
-        items.removeAll { $0.number == item.number }
+    fileprivate mutating func announce(_ pair: SimulatedScheduler.Pair) {
+        agenda.insert(
+            SimulatedChoice(actor: pair.from, kind: .arrival(at: .process(pair.to))),
+            .arrival(pair))
     }
 
     /// Whose job this is. A job that was never seen belongs to a task that is new.

@@ -67,6 +67,9 @@ public final class Simulation: Sendable {
         range.lowerBound + run.number(below: range.count)
     }
 
+    /// What has happened so far.
+    public var trace: SimulationTrace { run.trace }
+
     /// Writes a line into the trace.
     public func log(_ text: String) { run.say(text) }
 }

@@ -82,14 +82,14 @@ public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
     /// How many runs were made to find it.
     public let shrinkingRuns: Int
 
-    /// The whole report.
+    /// The report, with at most the first and the last 100 entries of the trace.
     public var description: String {
         """
         \(cause)
         seed \(seed), strategy \(strategy); \(steps.shortest) steps (\(steps.first) before \
         \(shrinkingRuns) runs to find a shorter schedule)
         schedule: \(schedule)
-        \(trace)
+        \(trace.text(keeping: 100))
         """
     }
 }

@@ -15,7 +15,8 @@ final class SimulationRun: SimulationDirector, Sendable {
         var recorder = TraceRecorder()
         var step = 0
         var stepsSinceProgress = 0
-        var lastActors: [SimulatedActor] = []
+        /// Who took the last steps, in a ring.
+        var lastActors = [SimulatedActor](repeating: .body, count: 8)
         var failure: SimulationFailure.Cause?
         var invariants: [(name: String, check: @Sendable () -> Bool)] = []
         var nodes: [Node] = []
@@ -42,10 +43,13 @@ final class SimulationRun: SimulationDirector, Sendable {
     /// A leaf: may be taken with a lock of the library held.
     private let state: Lock<State>
     private let options: SimulationOptions
+    /// Whether a trace is written; that takes several times as long as the rest.
+    private let isTracing: Bool
     private let schedulerSlot = Lock<SimulatedScheduler?>(nil)
 
-    init(_ decisions: Decisions, _ options: SimulationOptions) {
+    init(_ decisions: Decisions, _ options: SimulationOptions, isTracing: Bool) {
         self.options = options
+        self.isTracing = isTracing
         self.state = Lock(
             State(decisions: decisions, faultsLeft: options.faults.map(\.limit)))
         schedulerSlot.withLock { $0 = SimulatedScheduler(director: self) }
@@ -91,6 +95,8 @@ final class SimulationRun: SimulationDirector, Sendable {
         let actor = scheduler.running ?? .body
         record { $0.add(.note, from: actor, text) }
     }
+
+    var trace: SimulationTrace { state.withLock { $0.recorder.finished } }
 
     func number(below bound: Int) -> Int {
         state.withLock { $0.decisions.number(below: bound) }
@@ -203,8 +209,10 @@ final class SimulationRun: SimulationDirector, Sendable {
             let actors = choices.map(\.choice.actor)
             let next = state.decisions.next(among: actors, at: state.step)
             let chosen = choices[next].choice
-            state.recorder.begin(chosen, at: state.step, now: time(scheduler))
-            state.lastActors = state.lastActors.suffix(7) + [chosen.actor]
+            if isTracing {
+                state.recorder.begin(chosen, at: state.step, now: time(scheduler))
+            }
+            state.lastActors[state.step % state.lastActors.count] = chosen.actor
             return (next, stepFault(at: chosen, &state))
         }
         let choice = choices[index]
@@ -214,15 +222,19 @@ final class SimulationRun: SimulationDirector, Sendable {
             record { $0.add(.fault, from: actor, "killed") }
             node(of: pid)?.forceKill(pid)
         case .hang(let duration):
-            let text = SimulationTrace.text(duration)
-            record { $0.add(.fault, from: actor, "stands still for \(text)") }
+            record { recorder in
+                let text = SimulationTrace.text(duration)
+                recorder.add(.fault, from: actor, "stands still for \(text)")
+            }
             let end = scheduler.clock + duration.nanosecondCount
             state.withLock { $0.hung[actor] = end }
             return
         case .late(let duration):
-            let text = SimulationTrace.text(duration)
-            record { $0.add(.fault, from: actor, "a timer is late by \(text)") }
-            return scheduler.postponeTimer(by: max(1, duration.nanosecondCount))
+            record { recorder in
+                let text = SimulationTrace.text(duration)
+                recorder.add(.fault, from: actor, "a timer is late by \(text)")
+            }
+            return scheduler.postponeTimer(choice.index, by: max(1, duration.nanosecondCount))
         case nil:
             break
         }
@@ -242,8 +254,11 @@ final class SimulationRun: SimulationDirector, Sendable {
             if !state.hung.isEmpty { state.hung = state.hung.filter { $0.value > now } }
             return state.hung
         }
-        return scheduler.choices.enumerated().filter { hung[$0.element.actor] == nil }
-            .map { (index: $0.offset, choice: $0.element) }
+        var possible: [(index: Int, choice: SimulatedChoice)] = []
+        for (index, choice) in scheduler.choices.enumerated() where hung[choice.actor] == nil {
+            possible.append((index, choice))
+        }
+        return possible
     }
 
     /// Nothing can happen now: time passes, or nothing will ever happen.
@@ -357,8 +372,9 @@ final class SimulationRun: SimulationDirector, Sendable {
         return nil
     }
 
-    func fate(of sending: SimulatedSending) -> SimulatedFate {
-        state.withLock { state in
+    func fate(of sending: SimulatedSending, naming name: () -> String) -> SimulatedFate {
+        let name = isTracing ? name() : ""
+        return state.withLock { state in
             let kind: SimulationTrace.Entry.Kind = sending.kind == .message ? .message : .signal
             var fate = SimulatedFate.now
             if !state.isBodyOver, sending.kind != .order {
@@ -381,8 +397,9 @@ final class SimulationRun: SimulationDirector, Sendable {
                     }
                 }
             }
+            guard isTracing else { return fate }
             state.recorder.now = time(scheduler)
-            state.recorder.add(kind, from: sending.from, to: .process(sending.to), sending.name)
+            state.recorder.add(kind, from: sending.from, to: .process(sending.to), name)
             switch fate {
             case .now: break
             case .later: state.recorder.add(.fault, from: sending.from, "the last one is held up")
@@ -401,7 +418,7 @@ final class SimulationRun: SimulationDirector, Sendable {
                     state.decisions.happens(probability: probability)
                 else { continue }
                 state.happened(index)
-                state.recorder.add(.fault, from: .process(pid), "init fails")
+                if isTracing { state.recorder.add(.fault, from: .process(pid), "init fails") }
                 return error
             }
             return nil
@@ -431,11 +448,12 @@ final class SimulationRun: SimulationDirector, Sendable {
                 state.processes[pid] = Known(
                     behaviour: behaviour, hasParent: info?.parent != nil, targetOf: targetOf)
                 state.recorder.name(pid, behaviour: behaviour, registered: target.names.first)
+                guard isTracing else { return }
                 let name = state.recorder.name(of: .process(pid))
                 state.recorder.add(.spawn, from: actor, name)
             }
         case .exited(let pid, let reason):
-            record { $0.add(.exit, from: .process(pid), "\(reason)") }
+            if isTracing { record { $0.add(.exit, from: .process(pid), "\(reason)") } }
         case .messageDropped(let pid, let policy, _):
             lost("\(name(of: pid)): its mailbox was full (policy \(policy))")
         case .leftoversDropped(let pid, let count):
@@ -457,6 +475,7 @@ final class SimulationRun: SimulationDirector, Sendable {
     }
 
     private func record(_ body: (inout TraceRecorder) -> Void) {
+        guard isTracing else { return }
         state.withLock { state in
             state.recorder.now = time(scheduler)
             body(&state.recorder)

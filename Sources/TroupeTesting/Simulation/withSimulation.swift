@@ -33,7 +33,8 @@ public func withSimulation<Result: Sendable>(
 ) async throws -> Result {
     let seed = seed ?? SimulationSeed.current ?? 0
     let experiment = Experiment(seed: seed, options: options, body: body)
-    let (outcome, result) = await experiment.run(Decisions(options.strategy, seed: seed))
+    let (outcome, result) = await experiment.run(
+        Decisions(options.strategy, seed: seed), isTracing: true)
     if let result, outcome.failure == nil { return result }
     throw await experiment.failure(outcome)
 }
@@ -54,7 +55,7 @@ public func withSimulation<Result: Sendable>(
     var options = options
     options.shrinkingRuns = 0
     let experiment = Experiment(seed: 0, options: options, body: body)
-    let (outcome, result) = await experiment.run(Decisions(schedule))
+    let (outcome, result) = await experiment.run(Decisions(schedule), isTracing: true)
     if let result, outcome.failure == nil { return result }
     throw await experiment.failure(outcome)
 }
@@ -140,8 +141,12 @@ struct Experiment<Result: Sendable>: Sendable {
     let body: @Sendable (Simulation) async throws -> Result
 
     /// Runs the program once.
-    func run(_ decisions: Decisions) async -> (SimulationRun.Outcome, Result?) {
-        let run = SimulationRun(decisions, options)
+    ///
+    /// - Parameter isTracing: whether there is to be a trace.
+    func run(
+        _ decisions: Decisions, isTracing: Bool = false
+    ) async -> (SimulationRun.Outcome, Result?) {
+        let run = SimulationRun(decisions, options, isTracing: isTracing)
         let result = LockBox<Result?>(nil)
         let seed = seed
         let body = body
@@ -178,7 +183,12 @@ struct Experiment<Result: Sendable>: Sendable {
             let (outcome, _) = await run(Decisions(schedule))
             shrinker.tried(outcome)
         }
-        let best = shrinker.best
+        var best = shrinker.best
+        if best.trace.entries.isEmpty {
+            let schedule = SimulationSchedule(best.decisions.map(\.value))
+            let (traced, _) = await run(Decisions(schedule), isTracing: true)
+            if traced.failure?.kind == best.failure?.kind { best = traced }
+        }
         return SimulationFailure(
             cause: best.failure ?? .tooManySteps(first.steps), seed: seed,
             strategy: options.strategy, schedule: SimulationSchedule(best.decisions.map(\.value)),

@@ -62,10 +62,16 @@ public struct SimulationTrace: Sendable, Equatable, CustomStringConvertible {
 
     /// A readable message sequence: time, number, from, to, what, and in brackets the number of what
     /// caused it.
-    public var description: String {
+    public var description: String { text(keeping: .max) }
+
+    /// The description of so many entries from the beginning and as many from the end.
+    func text(keeping count: Int) -> String {
+        let hidden = max(0, entries.count - max(count, count &* 2))
+        let shown = hidden == 0 ? entries[...] : entries.prefix(count) + entries.suffix(count)
         let width = entries.map { max($0.from.count, $0.to.count) }.max() ?? 0
         var lines: [String] = []
-        for entry in entries {
+        for (index, entry) in shown.enumerated() {
+            if hidden > 0, index == count { lines.append("(\(hidden) entries are not shown here)") }
             let time = Self.text(entry.time).leftPadded(to: 12)
             let number = "#\(entry.number)".leftPadded(to: 5)
             let cause = entry.cause == 0 ? "" : "  [#\(entry.cause)]"
