@@ -74,6 +74,8 @@ final class Runner: @unchecked Sendable {
         var first: RunnerAssignment?
         /// What the task itself waits for right now; see ``wait(for:)``.
         var awaited: ReplyCell?
+        /// The process that was served last; known in a simulation only.
+        var lastServed: Pid?
     }
 
     /// Ranks after the lock of a process.
@@ -164,9 +166,16 @@ final class Runner: @unchecked Sendable {
     private func serve(_ next: inout RunnerAssignment?) async {
         guard let assignment = next.take() else { return }
         cell = assignment.cell
+        if assignment.cell.traits.isSimulated {
+            let pid = assignment.cell.pid
+            state.withLock { $0.lastServed = pid }
+        }
         await assignment.body(assignment.cell, self)
         cell = nil
     }
+
+    /// The process that is served, or was served last; known in a simulation only.
+    fileprivate var lastServed: Pid? { state.withLock { $0.lastServed } }
 
     /// Whether it is this runner's task that asks.
     fileprivate var isCurrent: Bool { withUnsafeCurrentTask { $0 == identity } }
@@ -185,6 +194,6 @@ enum CurrentProcess {
     /// The process whose handler or body calls this from its own task.
     static var cell: ProcessCell? { ownRunner?.cell }
 
-    /// As ``cell``, also for tasks that the process has started.
-    static var anyCell: ProcessCell? { runner?.cell }
+    /// The process that has started this task, or runs in it; known in a simulation only.
+    static var origin: Pid? { runner?.lastServed }
 }

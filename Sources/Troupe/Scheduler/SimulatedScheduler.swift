@@ -208,7 +208,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         if case .process(let pid) = actor {
             director.escaped(pid, by: "it was resumed from another thread")
         } else {
-            director.escaped(CurrentProcess.anyCell?.pid, by: "a task came from another thread")
+            director.escaped(CurrentProcess.origin, by: "a task came from another thread")
         }
     }
 
@@ -377,7 +377,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     private func noteForeigner(_ what: String) {
         let thread = state.withLock { $0.thread }
         guard thread != 0, thread != Platform.threadID else { return }
-        director.escaped(CurrentProcess.anyCell?.pid, by: "\(what) came from another thread")
+        director.escaped(CurrentProcess.origin, by: "\(what) came from another thread")
     }
 }
 

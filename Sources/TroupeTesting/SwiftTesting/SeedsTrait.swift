@@ -7,7 +7,7 @@ public import Testing
 
 /// Runs a test once for every seed, until it fails; see ``Testing/Trait/seeds(_:)``.
 public struct SeedsTrait: TestTrait, TestScoping {
-    let seeds: ClosedRange<UInt64>
+    let seeds: ClosedRange<Int>
 
     /// Runs the test.
     public func provideScope(
@@ -15,7 +15,9 @@ public struct SeedsTrait: TestTrait, TestScoping {
         performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
         for seed in seeds {
-            try await SimulationSeed.$current.withValue(seed) { try await function() }
+            try await SimulationSeed.$current.withValue(UInt64(bitPattern: Int64(seed))) {
+                try await function()
+            }
         }
     }
 }
@@ -23,5 +25,5 @@ public struct SeedsTrait: TestTrait, TestScoping {
 extension Trait where Self == SeedsTrait {
     /// Runs the test once for every seed: `withSimulation` without a seed takes it from here. The
     /// first seed with which it throws ends the test.
-    public static func seeds(_ seeds: ClosedRange<UInt64>) -> Self { SeedsTrait(seeds: seeds) }
+    public static func seeds(_ seeds: ClosedRange<Int>) -> Self { Self(seeds: seeds) }
 }

@@ -1,0 +1,99 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Dispatch
+import Testing
+import Troupe
+import TroupeTesting
+
+/// What is not an operation of the library cannot be simulated; it is found and named.
+@Suite("What leaves a simulation")
+struct EscapeTests {
+    private func escape(
+        _ body: @escaping @Sendable (Simulation) async throws -> Void
+    ) async -> (by: String, what: String)? {
+        let failure = await failure(body)
+        guard case .escape(let who, let what)? = failure?.cause else {
+            Issue.record("\(String(describing: failure))")
+            return nil
+        }
+        return (who, what)
+    }
+
+    @Test("a sleep of Swift's own in a handler")
+    func sleep() async throws {
+        let escape = await escape { simulation in
+            let worker = try await simulation.node().spawn(Worker.self)
+            _ = try await worker.call { _ in
+                try await Task.sleep(for: .milliseconds(5))
+                return 1
+            }
+        }
+        #expect(escape?.by == "Worker#16")
+    }
+
+    @Test("a sleep of Swift's own in the body")
+    func sleepOfBody() async throws {
+        let escape = await escape { _ in try await Task.sleep(for: .milliseconds(5)) }
+        #expect(escape?.by == "body")
+    }
+
+    @Test("a continuation that another thread resumes")
+    func dispatch() async throws {
+        let escape = await escape { simulation in
+            let worker = try await simulation.node().spawn(Worker.self)
+            _ = try await worker.call { _ in
+                await withCheckedContinuation { continuation in
+                    DispatchQueue.global().async { continuation.resume(returning: 1) }
+                }
+            }
+        }
+        #expect(escape?.by == "Worker#16")
+    }
+
+    @Test("a task of its own that sends")
+    func task() async throws {
+        let escape = await escape { simulation in
+            let node = try simulation.node()
+            let tally = try node.spawn(Tally.self, 0)
+            let worker = try await node.spawn(Worker.self)
+            try worker.cast { _ in Task { try tally.cast(.add(1)) } }
+            // Long enough, in real time, for the other thread.
+            while try await tally.call(.count) == 0 { await Task.yield() }
+        }
+        #expect(escape?.by == "Worker#17")
+    }
+
+    @Test("a detached task that sends cannot be traced to anybody, but is found")
+    func detachedTask() async throws {
+        let escape = await escape { simulation in
+            let tally = try simulation.node().spawn(Tally.self, 0)
+            Task.detached { try tally.cast(.add(1)) }
+            while try await tally.call(.count) == 0 { await Task.yield() }
+        }
+        #expect(escape?.by.hasPrefix("somebody") == true)
+    }
+
+    @Test("child tasks of a handler do not leave it")
+    func childTasks() async throws {
+        try await withSimulation(seed: 1) { simulation in
+            let node = try simulation.node()
+            let tally = try node.spawn(Tally.self, 1)
+            let worker = try await node.spawn(Worker.self)
+            let sum = try await worker.call { _ in
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for number in 0..<3 {
+                        group.addTask {
+                            try await node.clock.sleep(for: .seconds(number))
+                            return try await tally.call(.count)
+                        }
+                    }
+                    return try await group.reduce(0, +)
+                }
+            }
+            #expect(sum == 3)
+        }
+    }
+}
