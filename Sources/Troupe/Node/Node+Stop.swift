@@ -224,8 +224,8 @@ extension ProcessCell {
         var attached: [UInt64: any Attachment] = [:]
         let (names, aliases) = withCore { core -> ([String], [UInt64]) in
             core.isClosing = true
-            if let relations = core.relations { swap(&attached, &relations.attachments) }
-            let aliases = core.relations?.aliases.keys
+            if let rare = core.relations?.rare { swap(&attached, &rare.attachments) }
+            let aliases = core.relations?.rare?.aliases.keys
             return (core.relations?.names ?? [], aliases.map { Array($0) } ?? [])
         }
         for name in names { node.names.remove(name, of: self) }

@@ -138,6 +138,9 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline
     func madeReference(_ id: UInt64) {}
 
+    /// What the body of this process, which ends, has returned; for monitors.
+    var result: (any Sendable)? { nil }
+
     /// Whether each step of the process is run by a ``Runner``.
     @usableFromInline
     var borrowsRunner: Bool { false }
@@ -230,7 +233,7 @@ extension ProcessCore {
     mutating func admissionWhenFull(popped: borrowing Atomic<UInt64>) -> Admission {
         poppedSeen = popped.load(ordering: .acquiring)
         let hasRoom = accepted &- poppedSeen < UInt64(capacity)
-        if hasRoom, relations?.sendWaiters.isEmpty ?? true { return .open }
+        if hasRoom, relations?.rare?.sendWaiters.isEmpty ?? true { return .open }
         return overflow == .dropOldest ? .dropOldest : .full
     }
 
@@ -361,7 +364,7 @@ extension ProcessCell {
         noteUnclaimed()
         var timerWake = TimerService.Wake.none
         let isBusy = withCore { core in
-            core.relations?.idleTimer?.claimedCallRan()
+            core.relations?.rare?.idleTimer?.claimedCallRan()
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,
                 !(core.relations?.hasWork ?? false)
             {

@@ -246,7 +246,7 @@ extension Node {
         // Before the body runs, so that the process cannot have ended.
         _ = cell.waitForExit(end)
         let callers = [owner.pid] + owner.callers.prefix(ProcessCell.callersMax - 1)
-        cell.withCore { $0.makeRelations().callers = callers }
+        cell.withCore { $0.makeRelations().makeRare().callers = callers }
         cell.startBody()
         return ProcessTask(process: cell, owner: owner, outcome: outcome, end: end)
     }
@@ -257,7 +257,7 @@ extension ProcessCell {
     /// more.
     static var callersMax: Int { 64 }
 
-    var callers: [Pid] { withCore { $0.relations?.callers ?? [] } }
+    var callers: [Pid] { withCore { $0.relations?.rare?.callers ?? [] } }
 }
 
 extension Shutdown {

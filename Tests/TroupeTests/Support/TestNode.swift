@@ -119,7 +119,7 @@ extension ProcessCell {
     }
 
     /// How many senders wait for room in the mailbox.
-    var sendWaiterCount: Int { withCore { $0.relations?.sendWaiters.count ?? 0 } }
+    var sendWaiterCount: Int { withCore { $0.relations?.rare?.sendWaiters.count ?? 0 } }
 }
 
 /// Waits as long as `condition` holds, for what nothing tells of.
