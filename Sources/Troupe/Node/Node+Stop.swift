@@ -30,13 +30,6 @@ struct NodeState: Sendable {
     var waiters: [ReplyCell] = []
     /// Timers that belong to no process.
     var timers: [UInt64: OwnedTimer] = [:]
-    /// Shared by processes that differ in nothing but their type.
-    var traits: [TraitsKey: ProcessTraits] = [:]
-
-    struct TraitsKey: Hashable, Sendable {
-        let type: ObjectIdentifier
-        let obeysParent: Bool
-    }
 }
 
 extension Node {
@@ -181,7 +174,6 @@ extension Node {
                 state.waiters = []
                 state.timers = [:]
                 state.isEmpty = nil
-                state.traits = [:]
             }
             return (state.waiters, Array(state.timers.values))
         }

@@ -30,7 +30,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     typealias Body = @Sendable (Process) async throws -> any Sendable
 
-    init(seed: ProcessSeed, body: @escaping Body, result: ResultCell) {
+    init(seed: consuming ProcessSeed, body: @escaping Body, result: ResultCell) {
         self.resultCell = result
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: ClosureCell.self)

@@ -87,31 +87,28 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline let activitySince = Atomic<UInt64>(0)
     /// The thread that has claimed the process last; see ``noteClaim()``.
     private let claimThread = Atomic<UInt>(0)
-    let startedAt: UInt64
 
     @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
-    @usableFromInline let node: Node
-    @usableFromInline let scheduler: Scheduler
-    let id: UInt64
-    /// 0 when the process was spawned by the node.
-    let parentID: UInt64
-    @usableFromInline let traits: ProcessTraits
+    /// What it was made from. Kept as a whole, and not looked at in `init`: so it is moved here, and
+    /// no reference is counted.
+    @usableFromInline let seed: ProcessSeed
 
     @usableFromInline
     init(
-        seed: ProcessSeed,
+        seed: consuming ProcessSeed,
         behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
     ) {
-        self.core = ProcessCore(
-            traits: seed.traits, trapsExits: seed.trapsExits, environment: seed.environment)
+        self.core = ProcessCore()
         self.behaviour = behaviour
-        self.node = seed.node
-        self.scheduler = seed.scheduler
-        self.startedAt = seed.scheduler.coarseNow
-        self.id = seed.node.table.makeID()
-        self.parentID = seed.parentID
-        self.traits = seed.traits
+        self.seed = seed
     }
+
+    @inlinable final var node: Node { seed.node }
+    @inlinable final var scheduler: Scheduler { seed.scheduler }
+    @inlinable final var traits: ProcessTraits { seed.traits }
+    final var id: UInt64 { seed.id }
+    final var parentID: UInt64 { seed.parentID }
+    final var startedAt: UInt64 { seed.startedAt }
 
     /// Runs `body` with the lock held.
     @inlinable
@@ -155,36 +152,44 @@ class ProcessCell: @unchecked Sendable {
 struct ProcessSeed: Sendable {
     @usableFromInline let node: Node
     @usableFromInline let scheduler: Scheduler
-    let parentID: UInt64
-    let environment: Environment
-    let trapsExits: Bool
     @usableFromInline let traits: ProcessTraits
+    let id: UInt64
+    /// 0 when the process is spawned by the node.
+    let parentID: UInt64
+    /// By the coarse clock.
+    let startedAt: UInt64
 }
 
 /// What stays as it was at the spawn. Shared by all processes with the same options, so that it
 /// costs an idle process one word.
 @usableFromInline
 final class ProcessTraits: Sendable {
+    let key: TraitsTable.Key
+    /// The next ones in the same chain of a ``TraitsTable``.
+    let next = AtomicLazyReference<ProcessTraits>()
     let mailbox: MailboxOptions
     let leftovers: Leftovers
     let groupLeader: Pid?
     let hasOwnThread: Bool
     let stopsOnNormalLink: Bool
     /// A server whose parent started it linked; it obeys its parent's exits although it traps.
-    let obeysParent: Bool
+    var obeysParent: Bool { key.obeysParent }
     /// What the process runs, for reports.
     let typeName: String
     let isServer: Bool
     /// Reads the children of a supervisor from its state; nil for other processes.
     let childReader: (@Sendable (UnsafeMutableRawPointer) -> [ChildInfo])?
 
-    init(options: ProcessOptions, type: Any.Type, isServer: Bool, obeysParent: Bool) {
+    init(
+        options: ProcessOptions, groupLeader: Pid?, type: Any.Type, isServer: Bool,
+        obeysParent: Bool
+    ) {
+        self.key = TraitsTable.Key(type: ObjectIdentifier(type), obeysParent: obeysParent)
         self.mailbox = options.mailbox
         self.leftovers = options.leftovers
-        self.groupLeader = options.groupLeader
+        self.groupLeader = groupLeader
         self.hasOwnThread = options.ownThread
         self.stopsOnNormalLink = options.stopsOnNormalLink
-        self.obeysParent = obeysParent
         self.typeName = isServer ? "\(type)" : "closure"
         self.isServer = isServer
         self.childReader = (type as? any SupervisorBehaviour.Type)?.childReader

@@ -27,6 +27,8 @@ final class RareRelations: @unchecked Sendable {
     @exclusivity(unchecked) var idleTimer: IdleTimer?
     /// Who watches what the server handles.
     @exclusivity(unchecked) var observer: ServerObserver?
+    /// Shared by processes whose group leader this is.
+    @exclusivity(unchecked) var groupTraits: [TraitsTable.Key: ProcessTraits] = [:]
     /// Senders that wait for room, in order. While there is one, the mailbox is full.
     @exclusivity(unchecked) var sendWaiters = SendWaiterQueue()
 

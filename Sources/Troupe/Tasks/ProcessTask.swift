@@ -228,10 +228,10 @@ extension Node {
         _ options: ProcessOptions, parent: ProcessCell, bond: Bond, owner: ProcessCell,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessTask<Value> {
-        let seed = try makeSeed(options, Process.self, isServer: false, parent: parent, bond: bond)
         let outcome = OutcomeCell<Value>()
         let cell = ClosureCell(
-            seed: seed,
+            seed: try makeSeed(
+                options, Process.self, isServer: false, parent: parent, bond: bond),
             body: { process in
                 let value = try await body(process)
                 // Told to end meanwhile: then the body may have returned early, and it does not
