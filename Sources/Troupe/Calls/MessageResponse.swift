@@ -66,7 +66,7 @@ extension ProcessContext {
     @discardableResult
     public func abandonRequest(_ id: RequestID) -> Bool {
         let reply = cell.withCore { core in
-            core.relations?.requests.removeValue(forKey: id.reference.id)
+            core.relations?.rare?.requests.removeValue(forKey: id.reference.id)
         }
         reply?.fail(.cancelled)
         return reply != nil
@@ -100,7 +100,7 @@ extension ProcessCell {
     fileprivate func deliverResponse<Reply: Sendable>(
         of reply: TypedReplyCell<Reply>, as id: RequestID, timeout: Duration
     ) {
-        withCore { $0.makeRelations().requests[id.reference.id] = reply }
+        withCore { $0.makeRelations().makeRare().requests[id.reference.id] = reply }
         let forwarder = ResponseForwarder(cell: self, id: id, reply: reply)
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         if deadline < TimerWheel<any TimerTarget>.latestDeadline {
@@ -113,7 +113,7 @@ extension ProcessCell {
     func receive(_ response: MessageResponse) {
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended,
-                core.relations?.requests[response.request.reference.id] != nil
+                core.relations?.rare?.requests[response.request.reference.id] != nil
             else { return .none }
             return append(.response(response), to: &core)
         }

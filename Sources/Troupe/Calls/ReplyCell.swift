@@ -83,7 +83,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
         if let waiter { wake(waiter) }
         for waiter in more { wake(waiter) }
         holder?.withCore { core in
-            _ = core.relations?.deferredCalls.removeValue(forKey: ObjectIdentifier(self))
+            _ = core.relations?.rare?.deferredCalls.removeValue(forKey: ObjectIdentifier(self))
         }
         return true
     }
@@ -211,7 +211,7 @@ extension ProcessCell {
     final func deferCall(_ call: ReplyCell) {
         withCore { core in
             if call.withState({ $0.deferred(by: self) }) {
-                core.makeRelations().deferredCalls[ObjectIdentifier(call)] = call
+                core.makeRelations().makeRare().deferredCalls[ObjectIdentifier(call)] = call
             }
         }
     }

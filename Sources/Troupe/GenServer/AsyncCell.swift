@@ -17,7 +17,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     @usableFromInline let server: UnsafeMutablePointer<Server?>
 
     @inlinable
-    init(seed: ProcessSeed) {
+    init(seed: consuming ProcessSeed) {
         self.server = .allocate(capacity: 1)
         self.server.initialize(to: nil)
         super.init(seed: seed) { cell, command in

@@ -34,7 +34,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     @usableFromInline var claimedCalls: UInt8 = 0
 
     @inlinable
-    init(seed: ProcessSeed) {
+    init(seed: consuming ProcessSeed) {
         self.server = nil
         self.spareReply = nil
         super.init(seed: seed) { cell, command in

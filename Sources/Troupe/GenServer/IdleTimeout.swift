@@ -146,7 +146,7 @@ final class IdleTimer: TimerTarget, @unchecked Sendable {
         var wake = TimerService.Wake.none
         let arrival = cell.withCore { core -> Arrival in
             timer = nil
-            guard core.relations?.idleTimer === self else { return .none }
+            guard core.relations?.rare?.idleTimer === self else { return .none }
             switch timeout.timerFired(now: cell.scheduler.now) {
             case .none: return .none
             case .wait(let deadline):
@@ -197,10 +197,10 @@ extension ServerContext {
 extension ProcessCell {
     func setIdleTimeout(_ rule: IdleTimeout.Rule?) {
         withCore { core in
-            if rule == nil, core.relations == nil { return }
-            let relations = core.makeRelations()
-            relations.idleTimer?.cancel()
-            relations.idleTimer = rule.map { IdleTimer($0, of: self) }
+            if rule == nil, core.relations?.rare == nil { return }
+            let rare = core.makeRelations().makeRare()
+            rare.idleTimer?.cancel()
+            rare.idleTimer = rule.map { IdleTimer($0, of: self) }
             // Whether the timeout comes first is decided when the callback has returned.
             attention.store(true, ordering: .relaxed)
         }
@@ -208,7 +208,7 @@ extension ProcessCell {
 
     func continueLater(with message: any Sendable) {
         withCore { core in
-            core.makeRelations().continuations.append(message)
+            core.makeRelations().makeRare().continuations.append(message)
             attention.store(true, ordering: .relaxed)
         }
     }

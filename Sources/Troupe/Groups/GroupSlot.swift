@@ -119,8 +119,8 @@ extension ProcessCell {
     /// - Returns: its id.
     fileprivate func detachFirst(_ object: any Attachment) -> UInt64? {
         withCore { core in
-            let first = core.relations?.attachments.filter { $0.value === object }.keys.min()
-            if let first { core.relations?.attachments[first] = nil }
+            let first = core.relations?.rare?.attachments.filter { $0.value === object }.keys.min()
+            if let first { core.relations?.rare?.attachments[first] = nil }
             return first
         }
     }

@@ -52,7 +52,7 @@ extension ProcessContext {
 
 extension ProcessCell {
     fileprivate func detachGroupMonitor(_ id: UInt64) -> (any AnyGroupMonitor)? {
-        let object = withCore { $0.relations?.attachments[id] }
+        let object = withCore { $0.relations?.rare?.attachments[id] }
         guard let monitor = object as? any AnyGroupMonitor else { return nil }
         detach(id)
         return monitor

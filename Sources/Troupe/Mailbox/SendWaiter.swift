@@ -47,7 +47,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         let gaveUp = cell.withCore { core in
             guard self.outcome == nil else { return false }
             self.outcome = outcome
-            core.relations?.sendWaiters.remove(self)
+            core.relations?.rare?.sendWaiters.remove(self)
             return true
         }
         if gaveUp { resume() }
@@ -76,7 +76,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
                         return (core.arrived(), true)
                     }
                     self.continuation = continuation
-                    core.makeRelations().sendWaiters.append(self)
+                    core.makeRelations().makeRare().sendWaiters.append(self)
                     cell.attention.store(true, ordering: .relaxed)
                     return (.none, false)
                 }
@@ -96,10 +96,10 @@ extension ProcessCell {
     final func admitWaiters(
         _ core: inout ProcessCore, _ relations: Relations, resuming: inout [SendWaiter]
     ) {
-        guard !relations.sendWaiters.isEmpty else { return }
+        guard let rare = relations.rare, !rare.sendWaiters.isEmpty else { return }
         core.poppedSeen = popped.load(ordering: .relaxed)
         while core.accepted - core.poppedSeen < UInt64(core.capacity),
-            let waiter = relations.sendWaiters.popFirst()
+            let waiter = rare.sendWaiters.popFirst()
         {
             waiter.append(&core.queue)
             core.accepted &+= 1
@@ -109,9 +109,9 @@ extension ProcessCell {
     }
 
     /// Fails all waiting senders of a process that has ended. The lock is held.
-    final func dismissWaiters(_ relations: Relations) -> [SendWaiter] {
+    final func dismissWaiters(_ rare: RareRelations) -> [SendWaiter] {
         var waiters: [SendWaiter] = []
-        while let waiter = relations.sendWaiters.popFirst() {
+        while let waiter = rare.sendWaiters.popFirst() {
             waiter.outcome = .gone
             waiters.append(waiter)
         }

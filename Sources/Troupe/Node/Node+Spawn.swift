@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// How a new process is tied to its spawner, before it runs.
 @usableFromInline
 struct Bond: OptionSet, Sendable {
@@ -93,8 +95,8 @@ extension Node {
         _ type: Server.Type, _ argument: Server.Argument, _ options: ProcessOptions,
         parent: ProcessCell?, bond: Bond
     ) throws(SpawnError) -> (ProcessCell, MonitorRef?) {
-        let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
-        let cell = DirectCell<Server>(seed: seed)
+        let cell = DirectCell<Server>(
+            seed: try makeSeed(options, type, isServer: true, parent: parent, bond: bond))
         let ref = try launch(cell, options, parent: parent, bond: bond)
         let failure: SpawnError?
         if cell.enterInit() {
@@ -121,8 +123,8 @@ extension Node {
         _ type: Server.Type, _ argument: Server.Argument, _ options: ProcessOptions,
         parent: ProcessCell?, bond: Bond
     ) async throws(SpawnError) -> (ProcessCell, MonitorRef?) {
-        let seed = try makeSeed(options, type, isServer: true, parent: parent, bond: bond)
-        let cell = AsyncCell<Server>(seed: seed)
+        let cell = AsyncCell<Server>(
+            seed: try makeSeed(options, type, isServer: true, parent: parent, bond: bond))
         let ref = try launch(cell, options, parent: parent, bond: bond)
         let failure = await cell.runInitOnRunner(
             parent: parent, timeout: options.startTimeout
@@ -147,9 +149,11 @@ extension Node {
         _ options: ProcessOptions, parent: ProcessCell?, bond: Bond,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> (ProcessRef<Value>, MonitorRef?) {
-        let seed = try makeSeed(options, Process.self, isServer: false, parent: parent, bond: bond)
         let result = ResultCell()
-        let cell = ClosureCell(seed: seed, body: { try await body($0) }, result: result)
+        let cell = ClosureCell(
+            seed: try makeSeed(
+                options, Process.self, isServer: false, parent: parent, bond: bond),
+            body: { try await body($0) }, result: result)
         let ref = try launch(cell, options, parent: parent, bond: bond)
         cell.startBody()
         return (ProcessRef(cell: cell, result: result), ref)
@@ -166,34 +170,33 @@ extension Node {
         }
         if let name = options.name, !NameRegistry.isValid(name) { throw .nameInvalid(name) }
         try countProcess()
-        let inherited = parent?.withCore { $0.environment } ?? Environment()
         let obeysParent = bond.contains(.linked) && isServer
         return ProcessSeed(
             node: self,
             scheduler: options.ownThread && !isSimulated
                 ? WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess) : scheduler,
-            parentID: parent?.id ?? 0,
-            environment: inherited.merging(options.environment),
-            trapsExits: options.trapsExits,
-            traits: makeTraits(options, type, isServer, obeysParent, parent?.traits.groupLeader))
+            traits: makeTraits(options, type, isServer, obeysParent, parent?.traits.groupLeader),
+            id: table.makeID(), parentID: parent?.id ?? 0, startedAt: scheduler.coarseNow)
     }
 
     private func makeTraits(
         _ options: ProcessOptions, _ type: Any.Type, _ isServer: Bool, _ obeysParent: Bool,
         _ parentsLeader: Pid?
     ) -> ProcessTraits {
-        var options = options
-        options.groupLeader = options.groupLeader ?? parentsLeader
+        let leader = options.groupLeader ?? parentsLeader
+        func make() -> ProcessTraits {
+            ProcessTraits(
+                options: options, groupLeader: leader, type: type, isServer: isServer,
+                obeysParent: obeysParent, isSimulated: isSimulated)
+        }
         let isPlain =
-            options.groupLeader == nil && !options.ownThread && !options.stopsOnNormalLink
+            !options.ownThread && !options.stopsOnNormalLink
             && options.mailbox == MailboxOptions() && options.leftovers.areDropped
-        let key = NodeState.TraitsKey(type: ObjectIdentifier(type), obeysParent: obeysParent)
-        if isPlain, let traits = state.withLock({ $0.traits[key] }) { return traits }
-        let traits = ProcessTraits(
-            options: options, type: type, isServer: isServer, obeysParent: obeysParent,
-            isSimulated: isSimulated)
-        if isPlain { state.withLock { $0.traits[key] = traits } }
-        return traits
+        guard isPlain else { return make() }
+        let key = TraitsTable.Key(type: ObjectIdentifier(type), obeysParent: obeysParent)
+        guard let leader else { return traits.traits(for: key, make) }
+        guard case .process(let cell) = locate(leader) else { return make() }
+        return cell.groupTraits(for: key, make)
     }
 
     /// Makes a new process known: by pid, by name, to its spawner.
@@ -201,6 +204,7 @@ extension Node {
     func launch(
         _ cell: ProcessCell, _ options: ProcessOptions, parent: ProcessCell?, bond: Bond
     ) throws(SpawnError) -> MonitorRef? {
+        cell.adopt(options, from: parent)
         let refill = cell.refill()
         table.insert(cell)
         if let name = options.name {
@@ -251,6 +255,29 @@ extension ClosureCell {
 }
 
 extension ProcessCell {
+    /// Completes the core of this process, which nobody else knows yet.
+    fileprivate final func adopt(_ options: ProcessOptions, from parent: ProcessCell?) {
+        core.adopt(traits)
+        core.trapsExits = options.trapsExits
+        let inherited = parent?.withCore { $0.environment } ?? Environment()
+        core.environment = inherited.merging(options.environment)
+    }
+
+    /// The traits for a process that has this one as its group leader, and otherwise differs from
+    /// others in nothing but its type.
+    fileprivate final func groupTraits(
+        for key: TraitsTable.Key, _ makeTraits: () -> ProcessTraits
+    ) -> ProcessTraits {
+        let found = withCore { $0.relations?.rare?.groupTraits[key] }
+        if let found { return found }
+        let made = makeTraits()
+        withCore { core in
+            guard core.lifecycle.phase != .ended, !core.isClosing else { return }
+            core.makeRelations().makeRare().groupTraits[key] = made
+        }
+        return made
+    }
+
     /// Runs `init`; the process is in the phase `starting`.
     ///
     /// - Parameter timeout: when `init` takes longer the process is killed. It has to return for
@@ -363,6 +390,8 @@ extension ProcessCell {
 
     @usableFromInline
     final func throwIfToldToEnd() throws {
+        // Set with every order to end.
+        guard attention.load(ordering: .relaxed) else { return }
         if let reason = withCore({ $0.lifecycle.stopReason }) { throw reason }
     }
 

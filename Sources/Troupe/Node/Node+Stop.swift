@@ -30,13 +30,6 @@ struct NodeState: Sendable {
     var waiters: [ReplyCell] = []
     /// Timers that belong to no process.
     var timers: [UInt64: OwnedTimer] = [:]
-    /// Shared by processes that differ in nothing but their type.
-    var traits: [TraitsKey: ProcessTraits] = [:]
-
-    struct TraitsKey: Hashable, Sendable {
-        let type: ObjectIdentifier
-        let obeysParent: Bool
-    }
 }
 
 extension Node {
@@ -181,7 +174,6 @@ extension Node {
                 state.waiters = []
                 state.timers = [:]
                 state.isEmpty = nil
-                state.traits = [:]
             }
             return (state.waiters, Array(state.timers.values))
         }
@@ -224,8 +216,8 @@ extension ProcessCell {
         var attached: [UInt64: any Attachment] = [:]
         let (names, aliases) = withCore { core -> ([String], [UInt64]) in
             core.isClosing = true
-            if let relations = core.relations { swap(&attached, &relations.attachments) }
-            let aliases = core.relations?.aliases.keys
+            if let rare = core.relations?.rare { swap(&attached, &rare.attachments) }
+            let aliases = core.relations?.rare?.aliases.keys
             return (core.relations?.names ?? [], aliases.map { Array($0) } ?? [])
         }
         for name in names { node.names.remove(name, of: self) }

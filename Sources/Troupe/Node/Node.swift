@@ -29,6 +29,7 @@ public final class Node: Sendable {
     let nodeName: NodeName
     let isSimulated: Bool
     let table = ProcessTable()
+    let traits = TraitsTable()
     let names: NameRegistry
     let aliases = AliasTable()
     let eventTable = KeyTable<EventSlot>()

@@ -25,7 +25,7 @@ extension ProcessCell {
     final func attach(_ attachment: any Attachment, id: UInt64) -> Bool {
         withCore { core in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return false }
-            core.makeRelations().attachments[id] = attachment
+            core.makeRelations().makeRare().attachments[id] = attachment
             return true
         }
     }
@@ -35,12 +35,12 @@ extension ProcessCell {
     /// - Returns: what it was; nil when there is none with this id.
     @discardableResult
     final func detach(_ id: UInt64) -> (any Attachment)? {
-        withCore { $0.relations?.attachments.removeValue(forKey: id) }
+        withCore { $0.relations?.rare?.attachments.removeValue(forKey: id) }
     }
 
     /// What is attached to this process, in the order in which it was.
     final var attachments: [(id: UInt64, object: any Attachment)] {
-        withCore { $0.relations?.attachments ?? [:] }
+        withCore { $0.relations?.rare?.attachments ?? [:] }
             .map { (id: $0.key, object: $0.value) }
             .sorted { $0.id < $1.id }
     }

@@ -19,6 +19,9 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     private var marks: [(id: UInt64, position: UInt64)] = []
     private static let markCountMax = 64
 
+    /// Where the value of the body is put.
+    private let resultCell: ResultCell
+
     /// An element of the mailbox: a message in a wrapper, because a bare existential that is passed
     /// to a generic function would be opened, and the queue would get elements of many types.
     private struct Item: MailboxElement {
@@ -34,14 +37,15 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     typealias Body = @Sendable (Process) async throws -> any Sendable
 
-    init(seed: ProcessSeed, body: @escaping Body, result: ResultCell) {
+    init(seed: consuming ProcessSeed, body: @escaping Body, result: ResultCell) {
+        self.resultCell = result
         self.budget = seed.traits.stepBudget
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: ClosureCell.self)
             switch command {
             case .step:
                 cell.borrowRunner { cell, runner in
-                    await unsafeDowncast(cell, to: ClosureCell.self).run(body, result, runner)
+                    await unsafeDowncast(cell, to: ClosureCell.self).run(body, runner)
                 }
                 return .accepted
             case .put(let message):
@@ -67,7 +71,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         }
     }
 
-    private func run(_ body: Body, _ result: ResultCell, _ runner: Runner) async {
+    private func run(_ body: Body, _ runner: Runner) async {
         var ending = Ending(own: .normal)
         if !begin(runner) {
             do {
@@ -75,8 +79,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 withCore { core in
                     // Told to end meanwhile: then there is no result, whatever the body returns.
                     guard core.lifecycle.stopReason == nil else { return }
-                    core.makeRelations().result = value
-                    result.value = value
+                    resultCell.value = value
                 }
             } catch {
                 if case .error(let error) = ExitReason(thrown: error), node.options.crashesOnError {
@@ -89,6 +92,8 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         _ = beginTermination(ending)
         finish(ending, batch: &batch)
     }
+
+    override var result: (any Sendable)? { resultCell.value }
 
     /// - Returns: whether the process was told to end before it began.
     private func begin(_ runner: Runner) -> Bool {

@@ -5,14 +5,15 @@
 
 /// Values by id: what a process keeps of its links, monitors and timers, as a pure table.
 ///
-/// Most processes have one entry or none, so the first is kept in place, without memory of its own.
-/// More are in one array with open addressing: an entry stands in the slot that its id hashes to or
-/// in the next free one, and a removal closes the gap. The hash has no seed, as ids are the node's
-/// own numbers: so the order in which entries are listed is the same whenever the same was done.
+/// Most processes have one entry or none, so the first is kept in place, without memory of its own,
+/// and the table itself is three words. More are in one array with open addressing: an entry stands
+/// in the slot that its id hashes to or in the next free one, and a removal closes the gap. The hash
+/// has no seed, as ids are the node's own numbers: so the order in which entries are listed is the
+/// same whenever the same was done.
 ///
-/// Invariants: `slots` is empty, then `single` may have the only entry; or the number of slots is a
-/// power of two, more than `count`, and no free slot lies between an entry and the slot that its id
-/// hashes to.
+/// Invariants: `slots` is empty, then `single` may have the only entry; or `single` is nil, the
+/// number of slots is a power of two, more than `count`, and no free slot lies between an entry and
+/// the slot that its id hashes to.
 struct IDTable<Value> {
     fileprivate struct Slot {
         var id: UInt64 = 0
@@ -20,20 +21,22 @@ struct IDTable<Value> {
         var value: Value?
     }
 
-    private var single = Slot()
+    /// The id of the only entry; when there are slots, how many entries they have.
+    private var idOrCount: UInt64 = 0
+    private var single: Value?
     private var slots: [Slot] = []
-    private(set) var count = 0
 
     private static var slotCountMin: Int { 8 }
     /// An empty table gives back more memory than this.
     private static var slotCountKept: Int { 64 }
 
+    var count: Int { slots.isEmpty ? (single == nil ? 0 : 1) : Int(idOrCount) }
     var isEmpty: Bool { count == 0 }
 
     /// The value of an id; setting nil removes it.
     subscript(id: UInt64) -> Value? {
         get {
-            if slots.isEmpty { return single.id == id ? single.value : nil }
+            if slots.isEmpty { return idOrCount == id ? single : nil }
             return slots[position(of: id)].value
         }
         set {
@@ -46,16 +49,17 @@ struct IDTable<Value> {
     /// - Returns: whether it is new.
     @discardableResult
     mutating func updateValue(_ value: Value, for id: UInt64) -> Bool {
-        if slots.isEmpty, count == 0 || single.id == id {
-            defer { count = 1 }
-            single = Slot(id: id, value: value)
-            return count == 0
+        if slots.isEmpty, single == nil || idOrCount == id {
+            let isNew = single == nil
+            single = value
+            idOrCount = id
+            return isNew
         }
         if (count + 1) * 8 > slots.count * 5 { grow() }
         let position = position(of: id)
         let isNew = slots[position].value == nil
         slots[position] = Slot(id: id, value: value)
-        if isNew { count += 1 }
+        if isNew { idOrCount += 1 }
         return isNew
     }
 
@@ -65,14 +69,12 @@ struct IDTable<Value> {
     @discardableResult
     mutating func removeValue(forKey id: UInt64) -> Value? {
         if slots.isEmpty {
-            guard single.id == id, let value = single.value.take() else { return nil }
-            count = 0
-            return value
+            return idOrCount == id ? single.take() : nil
         }
         let position = position(of: id)
         guard let value = slots[position].value.take() else { return nil }
-        count -= 1
-        if count > 0 {
+        idOrCount -= 1
+        if idOrCount > 0 {
             closeGap(at: position)
         } else if slots.count > Self.slotCountKept {
             slots = []
@@ -100,8 +102,8 @@ struct IDTable<Value> {
         var old: [Slot] = []
         swap(&old, &slots)
         if old.isEmpty {
-            old.append(single)
-            single = Slot()
+            old.append(Slot(id: idOrCount, value: single.take()))
+            idOrCount = 1
         }
         slots = Array(repeating: Slot(), count: Swift.max(old.count * 2, Self.slotCountMin))
         // Moved, not copied: to count references to 100,000 objects that are not in the cache takes
@@ -132,12 +134,13 @@ struct IDTable<Value> {
 extension IDTable: Sequence {
     /// Goes through all entries, in an order that only depends on what was done to the table.
     struct Iterator: IteratorProtocol {
-        fileprivate var single: Slot?
+        fileprivate let singleID: UInt64
+        fileprivate var single: Value?
         fileprivate var slots: [Slot]
         fileprivate var position = 0
 
         mutating func next() -> (key: UInt64, value: Value)? {
-            if let slot = single.take(), let value = slot.value { return (slot.id, value) }
+            if let value = single.take() { return (singleID, value) }
             while position < slots.count {
                 defer { position += 1 }
                 if let value = slots[position].value { return (slots[position].id, value) }
@@ -147,7 +150,7 @@ extension IDTable: Sequence {
     }
 
     func makeIterator() -> Iterator {
-        Iterator(single: single, slots: slots)
+        Iterator(singleID: idOrCount, single: single, slots: slots)
     }
 
     var underestimatedCount: Int { count }

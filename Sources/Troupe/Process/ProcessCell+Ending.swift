@@ -96,16 +96,19 @@ extension ProcessCell {
             core.isClosing = true
             guard let relations = core.relations else { return ([], [], []) }
             defer {
-                relations.names = []
-                relations.aliases = [:]
+                relations.removeNames()
                 relations.timers = IDTable()
-                relations.idleTimer?.cancel()
-                relations.idleTimer = nil
             }
-            swap(&attached, &relations.attachments)
-            return (
-                relations.names, Array(relations.aliases.keys), relations.timers.values
-            )
+            guard let rare = relations.rare else {
+                return (relations.names, [], relations.timers.values)
+            }
+            defer {
+                rare.aliases = [:]
+                rare.idleTimer?.cancel()
+                rare.idleTimer = nil
+            }
+            swap(&attached, &rare.attachments)
+            return (relations.names, Array(rare.aliases.keys), relations.timers.values)
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
@@ -127,8 +130,10 @@ extension ProcessCell {
     /// Exit signals to links, DOWN to monitors, failures to callers and senders that wait.
     private func sendSignals(_ reason: ExitReason, _ relations: Relations) {
         let pid = pid
-        for call in relations.deferredCalls.values { call.fail(.exited(reason)) }
-        for waiter in dismissWaitersAfterEnd(relations) { waiter.resume() }
+        if let rare = relations.rare {
+            for call in rare.deferredCalls.values { call.fail(.exited(reason)) }
+            for waiter in withCore({ _ in dismissWaiters(rare) }) { waiter.resume() }
+        }
         let signal = ExitSignal(kind: .link, reason: reason)
         for case .request(let request) in relations.signals.removeAll() {
             // Who waits for a stop is told of the end below, with its reason.
@@ -141,7 +146,7 @@ extension ProcessCell {
         for partner in partners where partner.id != parentID { partner.receive(signal, from: pid) }
         for partner in partners where partner.id == parentID { partner.receive(signal, from: pid) }
         // A kill may have come after the body had returned.
-        let result = reason == .normal ? relations.result : nil
+        let result = reason == .normal ? self.result : nil
         for (id, watcher) in relations.monitoredBy {
             watcher.receiveDown(id, reason: reason, result: result)
         }
@@ -152,10 +157,6 @@ extension ProcessCell {
         }
     }
 
-    private func dismissWaitersAfterEnd(_ relations: Relations) -> [SendWaiter] {
-        withCore { _ in dismissWaiters(relations) }
-    }
-
     private func report(
         _ reason: ExitReason, _ ending: Ending, _ names: [String], _ relations: Relations?
     ) {
@@ -164,7 +165,7 @@ extension ProcessCell {
         node.emit(.crashed) {
             .crashed(
                 CrashReport(
-                    pid: pid, node: node.name, names: names, label: relations?.label,
+                    pid: pid, node: node.name, names: names, label: relations?.rare?.label,
                     behaviour: traits.typeName, reason: reason, lastMessage: ending.lastMessage,
                     state: ending.state,
                     parent: parentID == 0 ? nil : node.pid(id: parentID),

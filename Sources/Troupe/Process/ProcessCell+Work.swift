@@ -58,7 +58,7 @@ extension ProcessCore {
     func hasOnlyMessages(attention: borrowing Atomic<Bool>) -> Bool {
         lifecycle.stopReason == nil && !lifecycle.isSuspended && overflow != .dropOldest
             && (relations == nil
-                || !attention.load(ordering: .relaxed) && relations?.idleTimer == nil)
+                || !attention.load(ordering: .relaxed) && relations?.rare?.idleTimer == nil)
     }
 
     /// The process has nothing to do, or shall do nothing. Of the two queues' memory it keeps at
@@ -84,7 +84,7 @@ extension ProcessCore {
     /// - Returns: what to do for its idle timeout when the lock is released.
     mutating func ranDry() -> TimerService.Wake {
         lifecycle.ranDry()
-        return relations?.idleTimer?.ranDry() ?? .none
+        return relations?.rare?.idleTimer?.ranDry() ?? .none
     }
 }
 
@@ -143,7 +143,7 @@ extension ProcessCell {
             if let relations { beginCallback(relations) }
             if isBatchEmpty, core.overflow != .dropOldest { core.queue.moveAll(to: &batch) }
             let content: SingleWork.Content = batch.isEmpty ? .unbatchedMessage : .message
-            let observer = relations?.observer
+            let observer = relations?.rare?.observer
             if observer == nil, case .message = content { return .work(.messages) }
             return .work(.single(SingleWork(content: content, observer: observer)))
         }
@@ -163,16 +163,16 @@ extension ProcessCell {
         _ core: inout ProcessCore, _ relations: Relations, _ afterwards: inout Afterwards
     ) -> Work? {
         func single(_ content: SingleWork.Content) -> Work {
-            .single(SingleWork(content: content, observer: relations.observer))
+            .single(SingleWork(content: content, observer: relations.rare?.observer))
         }
-        if !relations.continuations.isEmpty {
-            let message = relations.continuations.removeFirst()
+        if let rare = relations.rare, !rare.continuations.isEmpty {
+            let message = rare.continuations.removeFirst()
             beginCallback(relations)
             return single(.continuation(message))
         }
         while true {
             // Looked at again after each request: it may have come while the server was suspended.
-            if !core.lifecycle.isSuspended, relations.idleTimer?.timeout.take() ?? false {
+            if !core.lifecycle.isSuspended, relations.rare?.idleTimer?.timeout.take() ?? false {
                 attention.store(relations.needsAttention, ordering: .relaxed)
                 return single(.timeout)
             }
@@ -201,7 +201,7 @@ extension ProcessCell {
 
     /// A callback is about to run that counts as something having come.
     private func beginCallback(_ relations: Relations) {
-        relations.idleTimer?.callbackBegan()
+        relations.rare?.idleTimer?.callbackBegan()
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
@@ -231,7 +231,7 @@ extension ProcessCell {
         case .exit, .request: true
         case .down(_, let monitor): relations.monitors.downTaken(monitor)
         case .response(let response):
-            relations.requests.removeValue(forKey: response.request.reference.id) != nil
+            relations.rare?.requests.removeValue(forKey: response.request.reference.id) != nil
         case .notice(let notice): isWantedStill(notice, relations)
         }
     }
@@ -239,8 +239,10 @@ extension ProcessCell {
     private func isWantedStill(_ notice: Notice, _ relations: Relations) -> Bool {
         if notice.attachment == 0 { return true }
         // Detached meanwhile: as if it had never come.
-        guard relations.attachments[notice.attachment] != nil else { return false }
-        if notice.isLast { relations.attachments[notice.attachment] = nil }
+        guard let rare = relations.rare, rare.attachments[notice.attachment] != nil else {
+            return false
+        }
+        if notice.isLast { rare.attachments[notice.attachment] = nil }
         return true
     }
 
@@ -266,7 +268,7 @@ extension ProcessCell {
         let arrival = withCore { core in
             let hasWork =
                 !core.queue.isEmpty || core.relations?.hasWork ?? false
-                || core.relations?.idleTimer != nil
+                || core.relations?.rare?.idleTimer != nil
             return core.arrival(for: core.lifecycle.started(hasWork: hasWork))
         }
         arrival.perform(for: self)

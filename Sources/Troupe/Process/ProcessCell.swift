@@ -96,31 +96,28 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline let activitySince = Atomic<UInt64>(0)
     /// The thread that has claimed the process last; see ``noteClaim()``.
     private let claimThread = Atomic<UInt>(0)
-    let startedAt: UInt64
 
     @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
-    @usableFromInline let node: Node
-    @usableFromInline let scheduler: Scheduler
-    let id: UInt64
-    /// 0 when the process was spawned by the node.
-    let parentID: UInt64
-    @usableFromInline let traits: ProcessTraits
+    /// What it was made from. Kept as a whole, and not looked at in `init`: so it is moved here, and
+    /// no reference is counted.
+    @usableFromInline let seed: ProcessSeed
 
     @usableFromInline
     init(
-        seed: ProcessSeed,
+        seed: consuming ProcessSeed,
         behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
     ) {
-        self.core = ProcessCore(
-            traits: seed.traits, trapsExits: seed.trapsExits, environment: seed.environment)
+        self.core = ProcessCore()
         self.behaviour = behaviour
-        self.node = seed.node
-        self.scheduler = seed.scheduler
-        self.startedAt = seed.scheduler.coarseNow
-        self.id = seed.node.table.makeID()
-        self.parentID = seed.parentID
-        self.traits = seed.traits
+        self.seed = seed
     }
+
+    @inlinable final var node: Node { seed.node }
+    @inlinable final var scheduler: Scheduler { seed.scheduler }
+    @inlinable final var traits: ProcessTraits { seed.traits }
+    final var id: UInt64 { seed.id }
+    final var parentID: UInt64 { seed.parentID }
+    final var startedAt: UInt64 { seed.startedAt }
 
     /// Runs `body` with the lock held.
     @inlinable
@@ -147,6 +144,9 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline
     func madeReference(_ id: UInt64) {}
 
+    /// What the body of this process, which ends, has returned; for monitors.
+    var result: (any Sendable)? { nil }
+
     /// Whether each step of the process is run by a ``Runner``.
     @usableFromInline
     var borrowsRunner: Bool { false }
@@ -161,16 +161,21 @@ class ProcessCell: @unchecked Sendable {
 struct ProcessSeed: Sendable {
     @usableFromInline let node: Node
     @usableFromInline let scheduler: Scheduler
-    let parentID: UInt64
-    let environment: Environment
-    let trapsExits: Bool
     @usableFromInline let traits: ProcessTraits
+    let id: UInt64
+    /// 0 when the process is spawned by the node.
+    let parentID: UInt64
+    /// By the coarse clock.
+    let startedAt: UInt64
 }
 
 /// What stays as it was at the spawn. Shared by all processes with the same options, so that it
 /// costs an idle process one word.
 @usableFromInline
 final class ProcessTraits: Sendable {
+    let key: TraitsTable.Key
+    /// The next ones in the same chain of a ``TraitsTable``.
+    let next = AtomicLazyReference<ProcessTraits>()
     let mailbox: MailboxOptions
     let leftovers: Leftovers
     let groupLeader: Pid?
@@ -184,7 +189,7 @@ final class ProcessTraits: Sendable {
     @usableFromInline let stepBudget: Int
     let stopsOnNormalLink: Bool
     /// A server whose parent started it linked; it obeys its parent's exits although it traps.
-    let obeysParent: Bool
+    var obeysParent: Bool { key.obeysParent }
     /// What the process runs, for reports.
     let typeName: String
     let isServer: Bool
@@ -192,18 +197,18 @@ final class ProcessTraits: Sendable {
     let childReader: (@Sendable (UnsafeMutableRawPointer) -> [ChildInfo])?
 
     init(
-        options: ProcessOptions, type: Any.Type, isServer: Bool, obeysParent: Bool,
-        isSimulated: Bool
+        options: ProcessOptions, groupLeader: Pid?, type: Any.Type, isServer: Bool,
+        obeysParent: Bool, isSimulated: Bool
     ) {
+        self.key = TraitsTable.Key(type: ObjectIdentifier(type), obeysParent: obeysParent)
         self.mailbox = options.mailbox
         self.leftovers = options.leftovers
-        self.groupLeader = options.groupLeader
+        self.groupLeader = groupLeader
         self.hasOwnThread = options.ownThread && !isSimulated
         self.runsInline = !options.ownThread && !isSimulated
         self.isSimulated = isSimulated
         self.stepBudget = isSimulated ? 1 : 256
         self.stopsOnNormalLink = options.stopsOnNormalLink
-        self.obeysParent = obeysParent
         self.typeName = isServer ? "\(type)" : "closure"
         self.isServer = isServer
         self.childReader = (type as? any SupervisorBehaviour.Type)?.childReader
@@ -258,7 +263,7 @@ extension ProcessCore {
     mutating func admissionWhenFull(popped: borrowing Atomic<UInt64>) -> Admission {
         poppedSeen = popped.load(ordering: .acquiring)
         let hasRoom = accepted &- poppedSeen < UInt64(capacity)
-        if hasRoom, relations?.sendWaiters.isEmpty ?? true { return .open }
+        if hasRoom, relations?.rare?.sendWaiters.isEmpty ?? true { return .open }
         return overflow == .dropOldest ? .dropOldest : .full
     }
 
@@ -418,7 +423,7 @@ extension ProcessCell {
         noteUnclaimed()
         var timerWake = TimerService.Wake.none
         let isBusy = withCore { core in
-            core.relations?.idleTimer?.claimedCallRan()
+            core.relations?.rare?.idleTimer?.claimedCallRan()
             if core.lifecycle.stopReason == nil, core.queue.isEmpty,
                 !(core.relations?.hasWork ?? false)
             {

@@ -116,7 +116,7 @@ extension ProcessContext {
         let traits = cell.traits
         return cell.withCore { core in
             ProcessOptions(
-                name: core.relations?.names.first, mailbox: traits.mailbox,
+                name: core.relations?.firstName, mailbox: traits.mailbox,
                 leftovers: traits.leftovers, trapsExits: core.trapsExits,
                 environment: core.environment,
                 groupLeader: traits.groupLeader, ownThread: traits.hasOwnThread,

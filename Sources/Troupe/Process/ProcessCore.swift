@@ -19,10 +19,10 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     /// The last known value of the cell's `popped`; behind it, never ahead.
     @usableFromInline var poppedSeen: UInt64 = 0
     @usableFromInline var dropped: UInt64 = 0
-    @usableFromInline let capacity: Int32
+    @usableFromInline private(set) var capacity: Int32 = 0
     /// The capacity for those who ask nobody: 0 in a simulation, which is told of every message.
-    @usableFromInline let freeCapacity: Int32
-    @usableFromInline let overflow: OverflowKind
+    @usableFromInline private(set) var freeCapacity: Int32 = 0
+    @usableFromInline private(set) var overflow = OverflowKind.reject
 
     // MARK: Running
 
@@ -33,15 +33,15 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
 
     // MARK: Signals
 
-    var trapsExits: Bool
-    var stopsOnNormalLink: Bool
+    var trapsExits = false
+    var stopsOnNormalLink = false
     /// Set when the process begins to give back what it holds; nothing new can be attached.
     var isClosing = false
     /// Set when the process has ended and everybody has been told.
     var isOver = false
     /// Who waits for that.
     var exitWaiters: [TypedReplyCell<ExitReason>] = []
-    var environment: Environment
+    var environment = Environment()
     /// Made with the first link, monitor, name, alias or timer.
     var relations: Relations?
 
@@ -50,7 +50,11 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
         case reject, dropNewest, dropOldest, fallback, stop
     }
 
-    init(traits: ProcessTraits, trapsExits: Bool, environment: Environment) {
+    /// To be completed with ``adopt(_:)``.
+    init() {}
+
+    /// Sets what the traits of the process say.
+    mutating func adopt(_ traits: ProcessTraits) {
         let mailbox = traits.mailbox
         self.capacity = Int32(mailbox.capacity)
         self.freeCapacity = traits.isSimulated ? 0 : Int32(mailbox.capacity)
@@ -62,9 +66,7 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
             case .fallback: .fallback
             case .stop: .stop
             }
-        self.trapsExits = trapsExits
         self.stopsOnNormalLink = traits.stopsOnNormalLink
-        self.environment = environment
     }
 
     /// How many messages wait, those included that a step has taken but not begun.

@@ -5,7 +5,9 @@
 
 /// What connects a process with others. Only touched with the lock of the process held.
 ///
-/// Most processes have few of these things or none, so they are made when the first is needed.
+/// Many processes have none of these things, so they are made when the first is needed. Memory that
+/// was never used before is what that costs most, so there is little here: what few processes have
+/// is in ``RareRelations``.
 final class Relations: @unchecked Sendable {
     // Unchecked: reachable only through the process's core, or, when that has ended, by one thread.
     // Nor is exclusivity checked for what is touched often: no access to a field runs code that
@@ -16,33 +18,57 @@ final class Relations: @unchecked Sendable {
     @exclusivity(unchecked) var monitors = MonitorTable<ProcessCell>()
     /// Monitors that watch this process, by reference.
     @exclusivity(unchecked) var monitoredBy = IDTable<ProcessCell>()
-    @exclusivity(unchecked) var names: [String] = []
-    var label: String?
-    var aliases: [UInt64: AliasUse] = [:]
-    /// For whom a task works, the nearest first.
-    var callers: [Pid] = []
+    /// The oldest of its names.
+    @exclusivity(unchecked) private(set) var firstName: String?
     /// Timers to cancel when this process ends, by reference.
     @exclusivity(unchecked) var timers = IDTable<OwnedTimer>()
-    /// What this process has in registries, groups and events, by reference.
-    var attachments: [UInt64: any Attachment] = [:]
-    /// Calls that a handler has taken without replying yet.
-    var deferredCalls: [ObjectIdentifier: ReplyCell] = [:]
-    /// Requests to others whose response shall come as a message, by reference.
-    var requests: [UInt64: ReplyCell] = [:]
     /// Signals that have become messages, in order.
     @exclusivity(unchecked) var signals = SignalQueue()
-    /// What the server has told itself to do before its next message.
-    var continuations: [any Sendable] = []
-    /// What the server does when nothing comes.
-    var idleTimer: IdleTimer?
-    /// Who watches what the server handles.
-    var observer: ServerObserver?
-    /// Senders that wait for room, in order. While there is one, the mailbox is full.
-    var sendWaiters = SendWaiterQueue()
     /// What this process waits for.
     @exclusivity(unchecked) var waits: [Wait] = []
-    /// What the body has returned, for monitors.
-    var result: (any Sendable)?
+    /// The rest, made with the first thing of it.
+    @exclusivity(unchecked) private(set) var rare: RareRelations?
+
+    /// The rare relations, made if there are none yet.
+    func makeRare() -> RareRelations {
+        if let rare { return rare }
+        let made = RareRelations()
+        rare = made
+        return made
+    }
+
+    // MARK: - Names
+
+    /// The names of the process, the oldest first.
+    var names: [String] {
+        guard let firstName else { return [] }
+        return [firstName] + (rare?.otherNames ?? [])
+    }
+
+    func addName(_ name: String) {
+        if firstName == nil { firstName = name } else { makeRare().otherNames.append(name) }
+    }
+
+    /// Takes a name from the list.
+    ///
+    /// - Returns: whether it was there.
+    func removeName(_ name: String) -> Bool {
+        if firstName == name {
+            let hasMore = !(rare?.otherNames.isEmpty ?? true)
+            firstName = hasMore ? rare?.otherNames.removeFirst() : nil
+            return true
+        }
+        guard let index = rare?.otherNames.firstIndex(of: name) else { return false }
+        rare?.otherNames.remove(at: index)
+        return true
+    }
+
+    func removeNames() {
+        firstName = nil
+        rare?.otherNames = []
+    }
+
+    // MARK: - What to do
 
     /// Something that a process waits for, other than a message.
     enum Wait: Sendable {
@@ -64,28 +90,11 @@ final class Relations: @unchecked Sendable {
 
     /// Whether something besides messages needs a look before the next message is handled.
     var needsAttention: Bool {
-        !signals.isEmpty || !sendWaiters.isEmpty || !continuations.isEmpty || observer != nil
-            || idleTimer?.timeout.isImmediate ?? false
+        !signals.isEmpty || rare?.needsAttention ?? false
     }
 
     /// Whether there is something for the process to do besides messages.
     var hasWork: Bool {
-        !signals.isEmpty || !continuations.isEmpty || idleTimer?.timeout.isImmediate ?? false
-    }
-}
-
-/// What a process uses an alias for.
-enum AliasUse: Sendable {
-    /// For any number of messages, or for one.
-    case plain(isOneReply: Bool)
-    /// Together with the monitor that has the same reference.
-    case monitor(MonitorAlias)
-
-    /// Whether the first message through the alias removes it.
-    var isOneReply: Bool {
-        switch self {
-        case .plain(let isOneReply): isOneReply
-        case .monitor(let alias): alias == .replyDemonitor
-        }
+        !signals.isEmpty || rare?.hasWork ?? false
     }
 }

@@ -103,7 +103,7 @@ final class NameRegistry: Sendable {
                 Self.take(&holders[name], for: cell.id)
             }
             if let holder { return .nameTaken(name, by: cell.node.pid(id: holder)) }
-            core.makeRelations().names.append(name)
+            core.makeRelations().addName(name)
             return nil
         }
         if let failure { throw failure }
@@ -149,8 +149,7 @@ final class NameRegistry: Sendable {
     func remove(_ name: String) throws(RegistryError) {
         guard let holder = find(name) else { throw .nameUnknown(name) }
         let wasRemoved = holder.withCore { core in
-            guard let index = core.relations?.names.firstIndex(of: name) else { return false }
-            core.relations?.names.remove(at: index)
+            guard core.relations?.removeName(name) ?? false else { return false }
             shard(of: name).holders.withLock { Self.release(&$0[name], by: holder.id) }
             return true
         }

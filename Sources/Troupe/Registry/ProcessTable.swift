@@ -43,15 +43,11 @@ final class ProcessTable: Sendable {
     private static var shardCount: Int { 1 << Int(shardBits) }
 
     /// Each lock protects one shard. Leaves.
-    private let shards: [ShardBox]
+    private let shards = FixedArray(count: ProcessTable.shardCount) { Lock(Shard()) }
     private let nextShard = Atomic<UInt32>(0)
 
-    private final class ShardBox: Sendable {
-        let state = Lock(Shard())
-    }
-
-    init() {
-        shards = (0..<Self.shardCount).map { _ in ShardBox() }
+    private func withShard<Result>(_ index: Int, _ body: (inout Shard) -> Result) -> Result {
+        shards.withValue(at: index) { $0.withLock(body) }
     }
 
     private func split(_ id: UInt64) -> (shard: Int, slot: Int, serial: UInt32) {
@@ -66,7 +62,7 @@ final class ProcessTable: Sendable {
     /// ``abandon(_:)``.
     func makeID() -> UInt64 {
         let shard = nextShard.add(1, ordering: .relaxed).oldValue & UInt32(Self.shardCount - 1)
-        return shards[Int(shard)].state.withLock { state in
+        return withShard(Int(shard)) { state in
             let slot: UInt32
             if let free = state.takeFree() {
                 slot = free
@@ -84,7 +80,7 @@ final class ProcessTable: Sendable {
     /// Makes a process findable.
     func insert(_ cell: ProcessCell) {
         let (shard, slot, _) = split(cell.id)
-        shards[shard].state.withLock { state in
+        withShard(shard) { state in
             state.slots[slot].cell = cell
             state.count += 1
         }
@@ -93,7 +89,7 @@ final class ProcessTable: Sendable {
     /// Makes a process unfindable and gives its slot back.
     func remove(_ cell: ProcessCell) {
         let (shard, slot, serial) = split(cell.id)
-        let removed = shards[shard].state.withLock { state -> ProcessCell? in
+        let removed = withShard(shard) { state -> ProcessCell? in
             let removed = state.slots[slot].cell
             if removed != nil { state.count -= 1 }
             state.slots[slot].cell = nil
@@ -110,18 +106,18 @@ final class ProcessTable: Sendable {
     /// The process with this id, if it is in the table.
     func find(_ id: UInt64) -> ProcessCell? {
         let (shard, slot, serial) = split(id)
-        return shards[shard].state.withLock { state in
+        return withShard(shard) { state in
             guard slot < state.slots.count, state.slots[slot].serial == serial else { return nil }
             return state.slots[slot].cell
         }
     }
 
     /// How many processes there are.
-    var count: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.count } } }
+    var count: Int { (0..<Self.shardCount).reduce(0) { $0 + withShard($1) { $0.count } } }
 
     /// All processes, in the order of their numbers.
     func all() -> [ProcessCell] {
-        shards.flatMap { $0.state.withLock { $0.slots.compactMap(\.cell) } }
+        (0..<Self.shardCount).flatMap { withShard($0) { $0.slots.compactMap(\.cell) } }
             .sorted { UInt32(truncatingIfNeeded: $0.id) < UInt32(truncatingIfNeeded: $1.id) }
     }
 }

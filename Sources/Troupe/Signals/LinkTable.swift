@@ -3,34 +3,38 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+/// Something that a process is linked with or watches, seen from a pure table.
+protocol Addressed {
+    /// Constant.
+    var pid: Pid { get }
+}
+
+extension ProcessCell: Addressed {}
+
 /// The links of one process, as a pure table.
 ///
 /// Each side of a link has an entry for the other. An entry goes when either side unlinks, and when
 /// the one exit signal of the link is received: that is how an unlink cancels a signal on its way.
 /// All partners are processes of one node.
-struct LinkTable<Peer> {
-    fileprivate struct Link {
-        let pid: Pid
-        let peer: Peer
-    }
-
+struct LinkTable<Peer: Addressed> {
     /// By the number of the partner.
-    private var links = IDTable<Link>()
+    private var links = IDTable<Peer>()
 
     var pids: [Pid] { links.map { $0.value.pid } }
     var isEmpty: Bool { links.isEmpty }
 
     subscript(pid: Pid) -> Peer? {
         // One of another node or life may have the number of a partner.
-        links[pid.id].flatMap { $0.pid == pid ? $0.peer : nil }
+        links[pid.id].flatMap { $0.pid == pid ? $0 : nil }
     }
 
     /// A link is made.
     ///
     /// - Returns: whether it is new.
-    mutating func linked(_ pid: Pid, _ peer: Peer) -> Bool {
-        if links[pid.id] != nil { return false }
-        links[pid.id] = Link(pid: pid, peer: peer)
+    mutating func linked(_ peer: Peer) -> Bool {
+        let id = peer.pid.id
+        if links[id] != nil { return false }
+        links[id] = peer
         return true
     }
 
@@ -52,9 +56,8 @@ struct LinkTable<Peer> {
     /// The process has ended: everybody to tell. The table is empty then.
     mutating func ended() -> [Peer] {
         defer { links = IDTable() }
-        return links.map { $0.value.peer }
+        return links.map { $0.value }
     }
 }
 
-extension LinkTable.Link: Sendable where Peer: Sendable {}
 extension LinkTable: Sendable where Peer: Sendable {}

@@ -20,60 +20,43 @@ public enum MonitorAlias: Sendable, Hashable {
 ///
 /// An entry stays until the DOWN is *taken*, not only until it arrives: so a monitor that is removed
 /// while its DOWN waits in the mailbox takes the DOWN with it.
-struct MonitorTable<Peer> {
+struct MonitorTable<Peer: Addressed> {
+    /// What is known of a monitor: two words, as most watch a process by its pid and nothing else.
     fileprivate struct Entry {
         /// Nil when there never was a target, or it has ended.
         var peer: Peer?
-        var watch: Watch
-        var phase = Phase.armed
+        /// Nil for a target that is watched by its pid, and when the monitor has fired.
+        var special: Special?
 
-        var removesAlias: Bool {
-            guard case .special(let special) = watch else { return false }
-            return special.alias.map { $0 != .explicitUnalias } ?? false
-        }
+        static var fired: Entry { Entry(peer: nil, special: nil) }
+
+        var phase: Phase { special?.phase ?? (peer == nil ? .fired : .armed) }
+        var object: MonitoredObject? { special?.object ?? peer.map { .pid($0.pid) } }
+        var removesAlias: Bool { special?.alias.map { $0 != .explicitUnalias } ?? false }
     }
 
-    /// What is watched and how. Most monitors name a pid and nothing else.
-    fileprivate enum Watch: Sendable {
-        case pid(Pid)
-        case special(Special)
-
-        init(_ object: MonitoredObject, tag: (any Sendable)?, alias: MonitorAlias?) {
-            if case .pid(let pid) = object, tag == nil, alias == nil {
-                self = .pid(pid)
-            } else {
-                self = .special(Special(object: object, tag: tag, alias: alias))
-            }
-        }
-
-        var object: MonitoredObject {
-            switch self {
-            case .pid(let pid): .pid(pid)
-            case .special(let special): special.object
-            }
-        }
-
-        var tag: (any Sendable)? {
-            guard case .special(let special) = self else { return nil }
-            return special.tag
-        }
-    }
-
+    /// Of a monitor that is not the most common kind, what stays until it fires.
     fileprivate final class Special: Sendable {
         let object: MonitoredObject
         let tag: (any Sendable)?
         let alias: MonitorAlias?
+        /// Never `fired`.
+        let phase: Phase
         /// The DOWN that was held back.
         let down: (reason: ExitReason, result: (any Sendable)?)?
 
+        init(object: MonitoredObject, tag: (any Sendable)?, alias: MonitorAlias?) {
+            (self.object, self.tag, self.alias) = (object, tag, alias)
+            (self.phase, self.down) = (.armed, nil)
+        }
+
+        /// The same monitor in another phase.
         init(
-            object: MonitoredObject, tag: (any Sendable)?, alias: MonitorAlias?,
+            _ other: Special, _ phase: Phase,
             down: (reason: ExitReason, result: (any Sendable)?)? = nil
         ) {
-            self.object = object
-            self.tag = tag
-            self.alias = alias
-            self.down = down
+            (self.object, self.tag, self.alias) = (other.object, other.tag, other.alias)
+            (self.phase, self.down) = (phase, down)
         }
     }
 
@@ -96,9 +79,8 @@ struct MonitorTable<Peer> {
     var count: Int { entries.count }
     /// What is watched, in the order in which the monitors were made.
     var objects: [MonitoredObject] {
-        entries.filter { $0.value.peer != nil }.sorted { $0.key < $1.key }.map {
-            $0.value.watch.object
-        }
+        entries.filter { $0.value.peer != nil }.sorted { $0.key < $1.key }
+            .compactMap { $0.value.object }
     }
 
     /// A monitor is made.
@@ -106,7 +88,12 @@ struct MonitorTable<Peer> {
         _ id: UInt64, _ peer: Peer?, as object: MonitoredObject, tag: (any Sendable)?,
         alias: MonitorAlias?
     ) {
-        entries[id] = Entry(peer: peer, watch: Watch(object, tag: tag, alias: alias))
+        if let peer, tag == nil, alias == nil, object == .pid(peer.pid) {
+            entries[id] = Entry(peer: peer, special: nil)
+        } else {
+            entries[id] = Entry(
+                peer: peer, special: Special(object: object, tag: tag, alias: alias))
+        }
     }
 
     enum DemonitorAction {
@@ -141,23 +128,21 @@ struct MonitorTable<Peer> {
     mutating func downArrived(
         _ id: UInt64, _ reason: ExitReason, result: (any Sendable)?
     ) -> DownAction {
-        guard var entry = entries[id] else { return .ignore }
-        entry.peer = nil
-        defer { entries[id] = entry }
+        guard let entry = entries[id] else { return .ignore }
         switch entry.phase {
         case .armed:
-            entry.phase = .fired
-            return .deliver(
-                entry.watch.object, tag: entry.watch.tag, removesAlias: entry.removesAlias)
-        case .replying:
-            entry.phase = .replyingAfterDown
-            // Only a monitor with an alias is ever replied to.
-            if case .special(let special) = entry.watch {
-                entry.watch = .special(
-                    Special(
-                        object: special.object, tag: special.tag, alias: special.alias,
-                        down: (reason, result)))
+            guard let object = entry.object else {
+                preconditionFailure("a monitor that has not fired knows what it watches")
             }
+            entries[id] = .fired
+            return .deliver(
+                object, tag: entry.special?.tag, removesAlias: entry.removesAlias)
+        case .replying:
+            // Only a monitor with an alias is ever replied to.
+            let special = entry.special.map {
+                Special($0, .replyingAfterDown, down: (reason, result))
+            }
+            entries[id] = Entry(peer: nil, special: special)
             return .holdBack
         case .replyingAfterDown, .fired:
             return .ignore
@@ -173,9 +158,9 @@ struct MonitorTable<Peer> {
 
     /// A message through the alias of the monitor is about to be delivered.
     mutating func replyBegan(_ id: UInt64) {
-        guard var entry = entries[id], entry.phase == .armed else { return }
-        entry.phase = .replying
-        entries[id] = entry
+        guard let entry = entries[id], let special = entry.special, special.phase == .armed
+        else { return }
+        entries[id] = Entry(peer: entry.peer, special: Special(special, .replying))
     }
 
     enum ReplyAction {
@@ -190,23 +175,19 @@ struct MonitorTable<Peer> {
 
     /// The message through the alias was delivered, or refused.
     mutating func replyEnded(_ id: UInt64, wasDelivered: Bool) -> ReplyAction {
-        guard var entry = entries[id] else { return .none }
-        switch entry.phase {
+        guard let entry = entries[id], let special = entry.special else { return .none }
+        switch special.phase {
         case .armed, .fired:
             return .none
         case .replying where wasDelivered, .replyingAfterDown where wasDelivered:
             entries[id] = nil
             return .disarm(entry.peer)
         case .replying:
-            entry.phase = .armed
-            entries[id] = entry
+            entries[id] = Entry(peer: entry.peer, special: Special(special, .armed))
             return .restoreAlias
         case .replyingAfterDown:
-            entry.phase = .armed
-            entries[id] = entry
-            guard case .special(let special) = entry.watch, let down = special.down else {
-                return .none
-            }
+            entries[id] = Entry(peer: entry.peer, special: Special(special, .armed))
+            guard let down = special.down else { return .none }
             return .deliver(down.reason, result: down.result)
         }
     }

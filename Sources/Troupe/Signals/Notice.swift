@@ -36,7 +36,8 @@ extension ProcessCell {
     final func accept(_ notice: Notice) -> Arrival {
         withCore { core in
             guard core.lifecycle.phase != .ended,
-                notice.attachment == 0 || core.relations?.attachments[notice.attachment] != nil
+                notice.attachment == 0
+                    || core.relations?.rare?.attachments[notice.attachment] != nil
             else { return .none }
             return append(.notice(notice), to: &core)
         }

@@ -96,7 +96,7 @@ extension ProcessCell {
         var runner: Runner?
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended,
-                core.relations?.attachments[attachment] != nil
+                core.relations?.rare?.attachments[attachment] != nil
             else { return .none }
             let receiver = ExitSignal.Receiver(
                 trapsExits: core.trapsExits, isSender: false, isServerOfSender: false,
@@ -106,10 +106,10 @@ extension ProcessCell {
                 let notice = Notice(message: message, attachment: attachment, isLast: true)
                 return append(.notice(notice), to: &core)
             case .ignore:
-                core.relations?.attachments[attachment] = nil
+                core.relations?.rare?.attachments[attachment] = nil
                 return .none
             case .stop(let reason):
-                core.relations?.attachments[attachment] = nil
+                core.relations?.rare?.attachments[attachment] = nil
                 return obey(
                     core.lifecycle.stopRequested(reason), &core, interrupting: &runner)
             case .kill:

@@ -22,10 +22,10 @@ extension ProcessCell {
         return Self.withBothLocked(self, target) { own, other in
             if own.lifecycle.phase == .ended { return .selfEnded }
             if other.lifecycle.phase == .ended { return .targetEnded }
-            guard own.makeRelations().links.linked(target.pid, target) else {
+            guard own.makeRelations().links.linked(target) else {
                 return .alreadyLinked
             }
-            _ = other.makeRelations().links.linked(pid, self)
+            _ = other.makeRelations().links.linked(self)
             return .linked
         }
     }

@@ -20,7 +20,7 @@ extension ProcessCell {
         let isSelf = target === self
         withCore { core in
             if let alias {
-                core.makeRelations().aliases[id] = .monitor(alias)
+                core.makeRelations().makeRare().aliases[id] = .monitor(alias)
                 node.aliases.insert(id, owner: self)
             }
             if isSelf { return }
@@ -102,7 +102,8 @@ extension ProcessCell {
         let alias = Alias(reference: node.makeReference())
         madeReference(alias.reference.id)
         withCore { core in
-            core.makeRelations().aliases[alias.reference.id] = .plain(isOneReply: isOneReply)
+            core.makeRelations().makeRare().aliases[alias.reference.id] = .plain(
+                isOneReply: isOneReply)
             node.aliases.insert(alias.reference.id, owner: self)
         }
         return alias
@@ -113,7 +114,7 @@ extension ProcessCell {
     /// - Returns: what it was used for; nil when it was not active.
     @discardableResult
     final func removeAlias(_ id: UInt64, _ core: inout ProcessCore) -> AliasUse? {
-        guard let use = core.relations?.aliases.removeValue(forKey: id) else { return nil }
+        guard let use = core.relations?.rare?.aliases.removeValue(forKey: id) else { return nil }
         node.aliases.remove(id)
         return use
     }
@@ -126,7 +127,7 @@ extension ProcessCell {
     final func deliver(_ message: any Sendable, through alias: Alias) -> SendFailure? {
         let id = alias.reference.id
         let (isActive, taken) = withCore { core -> (Bool, AliasUse?) in
-            guard let use = core.relations?.aliases[id] else { return (false, nil) }
+            guard let use = core.relations?.rare?.aliases[id] else { return (false, nil) }
             guard use.isOneReply else { return (true, nil) }
             removeAlias(id, &core)
             core.relations?.monitors.replyBegan(id)
@@ -149,7 +150,7 @@ extension ProcessCell {
             case .disarm(let target):
                 return (target, .none)
             case .restoreAlias:
-                core.relations?.aliases[id] = taken
+                core.relations?.rare?.aliases[id] = taken
                 node.aliases.insert(id, owner: self)
                 return (nil, .none)
             case .deliver(let reason, let result):

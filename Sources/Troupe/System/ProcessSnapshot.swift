@@ -120,8 +120,8 @@ extension ProcessContext {
     /// OTP: `proc_lib:set_label/1`.
     public func setLabel(_ label: String?) {
         cell.withCore { core in
-            if label == nil, core.relations == nil { return }
-            core.makeRelations().label = label
+            if label == nil, core.relations?.rare == nil { return }
+            core.makeRelations().makeRare().label = label
         }
     }
 }
@@ -187,9 +187,9 @@ extension ProcessCell {
         init() {}
 
         init(_ relations: Relations) {
-            (names, label, waits) = (relations.names, relations.label, relations.waits)
+            (names, label, waits) = (relations.names, relations.rare?.label, relations.waits)
             (links, monitors) = (relations.links, relations.monitors)
-            (monitoredBy, aliases) = (relations.monitoredBy, relations.aliases)
+            (monitoredBy, aliases) = (relations.monitoredBy, relations.rare?.aliases ?? [:])
         }
     }
 

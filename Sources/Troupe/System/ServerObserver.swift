@@ -205,12 +205,12 @@ extension ProcessCell {
     ) throws(CallError) -> Result {
         let result = withCore { core -> Result? in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return nil }
-            let relations = core.makeRelations()
-            let observer = relations.observer ?? ServerObserver()
+            let rare = core.makeRelations().makeRare()
+            let observer = rare.observer ?? ServerObserver()
             let (result, isEmpty) = observer.state.withLock { state in
                 (change(&state), state.isEmpty)
             }
-            relations.observer = isEmpty ? nil : observer
+            rare.observer = isEmpty ? nil : observer
             core.lifecycle.isObserved = !isEmpty
             if !isEmpty { attention.store(true, ordering: .relaxed) }
             return result

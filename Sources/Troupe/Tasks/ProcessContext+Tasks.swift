@@ -90,7 +90,7 @@ extension ProcessCell {
     func expectResponse(from pid: Pid) -> RequestID {
         let id = RequestID(reference: node.makeReference())
         let ticket = ReplyCell(callee: pid)
-        withCore { $0.makeRelations().requests[id.reference.id] = ticket }
+        withCore { $0.makeRelations().makeRare().requests[id.reference.id] = ticket }
         return id
     }
 }

@@ -228,10 +228,10 @@ extension Node {
         _ options: ProcessOptions, parent: ProcessCell, bond: Bond, owner: ProcessCell,
         _ body: @escaping @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessTask<Value> {
-        let seed = try makeSeed(options, Process.self, isServer: false, parent: parent, bond: bond)
         let outcome = OutcomeCell<Value>()
         let cell = ClosureCell(
-            seed: seed,
+            seed: try makeSeed(
+                options, Process.self, isServer: false, parent: parent, bond: bond),
             body: { process in
                 let value = try await body(process)
                 // Told to end meanwhile: then the body may have returned early, and it does not
@@ -246,7 +246,7 @@ extension Node {
         // Before the body runs, so that the process cannot have ended.
         _ = cell.waitForExit(end)
         let callers = [owner.pid] + owner.callers.prefix(ProcessCell.callersMax - 1)
-        cell.withCore { $0.makeRelations().callers = callers }
+        cell.withCore { $0.makeRelations().makeRare().callers = callers }
         cell.startBody()
         return ProcessTask(process: cell, owner: owner, outcome: outcome, end: end)
     }
@@ -257,7 +257,7 @@ extension ProcessCell {
     /// more.
     static var callersMax: Int { 64 }
 
-    var callers: [Pid] { withCore { $0.relations?.callers ?? [] } }
+    var callers: [Pid] { withCore { $0.relations?.rare?.callers ?? [] } }
 }
 
 extension Shutdown {

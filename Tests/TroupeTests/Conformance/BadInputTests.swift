@@ -54,7 +54,7 @@ struct BadInputTests {
                 return true
             }
             #expect(try await result.value)
-            #expect(node.timers.count == 0 || node.scheduler === Scheduler.default)
+            #expect(node.timers.count == 0 || node.scheduler === TestSlots.scheduler)
         }
     }
 

@@ -69,5 +69,5 @@ extension ProcessCell {
     var monitorCount: Int { withCore { $0.relations?.monitors.count ?? 0 } }
 
     /// How many calls wait for a reply that this process has deferred.
-    var deferredCallCount: Int { withCore { $0.relations?.deferredCalls.count ?? 0 } }
+    var deferredCallCount: Int { withCore { $0.relations?.rare?.deferredCalls.count ?? 0 } }
 }

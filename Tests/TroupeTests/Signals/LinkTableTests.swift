@@ -9,6 +9,10 @@ import Testing
 
 @Suite("Link table: a pure table")
 struct LinkTableTests {
+    struct Partner: Addressed, Hashable {
+        let pid: Pid
+    }
+
     enum Operation: CaseIterable { case link, unlink, signal }
 
     /// All sequences of a length over two partners.
@@ -23,20 +27,21 @@ struct LinkTableTests {
 
     @Test("agrees with a set over every sequence of five operations on two partners")
     func model() {
-        let pids = (1...2).map { Pid(node: "n", id: $0, creation: 1) }
+        let partners = (1...2).map { Partner(pid: Pid(node: "n", id: $0, creation: 1)) }
         for sequence in Self.sequences(5) {
-            var table = LinkTable<Int>()
-            var model: Set<Int> = []
-            for (operation, partner) in sequence {
-                let pid = pids[partner]
+            var table = LinkTable<Partner>()
+            var model: Set<Partner> = []
+            for (operation, index) in sequence {
+                let partner = partners[index]
+                let pid = partner.pid
                 switch operation {
-                case .link: #expect(table.linked(pid, partner) == model.insert(partner).inserted)
+                case .link: #expect(table.linked(partner) == model.insert(partner).inserted)
                 case .unlink: #expect(table.unlinked(pid) == (model.remove(partner) != nil))
                 // A signal counts once, and only while its link is there.
                 case .signal:
                     #expect(table.signalArrived(from: pid) == (model.remove(partner) != nil))
                 }
-                #expect(Set(table.pids) == Set(model.map { pids[$0] }))
+                #expect(Set(table.pids) == Set(model.map { $0.pid }))
                 #expect(table.isEmpty == model.isEmpty)
             }
             #expect(Set(table.ended()) == model)

@@ -9,6 +9,12 @@ import Testing
 
 @Suite("Monitor table: a pure state machine")
 struct MonitorTableTests {
+    struct Target: Addressed, Hashable {
+        let pid: Pid
+
+        init(_ id: UInt64) { pid = Pid(node: "x", id: id, creation: 1) }
+    }
+
     enum Input: CaseIterable {
         case demonitor, targetEnds, downIsTaken, replyBegins, replyArrives, replyIsRefused
     }
@@ -16,7 +22,9 @@ struct MonitorTableTests {
     /// Plays one monitor, and keeps what must hold whatever comes.
     private struct Play {
         let mode: MonitorAlias?
-        var table = MonitorTable<Int>()
+        /// Whether a process is watched by its pid and there is nothing else.
+        let isPlain: Bool
+        var table = MonitorTable<Target>()
         var targetEnded = false
         var wasRemoved = false
         var isReplying = false
@@ -25,11 +33,14 @@ struct MonitorTableTests {
         var downsDelivered = 0
         var downsTaken = 0
 
-        init(mode: MonitorAlias?) {
+        init(mode: MonitorAlias?, isPlain: Bool = false) {
             self.mode = mode
+            self.isPlain = isPlain
             aliasIsActive = mode != nil
-            table.monitored(7, 1, as: .name("n", node: "x"), tag: 5, alias: mode)
+            table.monitored(7, Target(1), as: object, tag: isPlain ? nil : 5, alias: mode)
         }
+
+        var object: MonitoredObject { isPlain ? .pid(Target(1).pid) : .name("n", node: "x") }
 
         /// Whether the driver could ever give this input now.
         func allows(_ input: Input) -> Bool {
@@ -48,7 +59,7 @@ struct MonitorTableTests {
                 switch table.demonitored(7) {
                 case .none: #expect(wasRemoved || downsTaken > 0 || replyArrived)
                 case .disarm(let peer, let removesAlias):
-                    #expect(peer == (targetEnded ? nil : 1))
+                    #expect(peer == (targetEnded ? nil : Target(1)))
                     #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
                     if removesAlias { aliasIsActive = false }
                 case .flush:
@@ -73,7 +84,7 @@ struct MonitorTableTests {
                 switch table.replyEnded(7, wasDelivered: wasDelivered) {
                 case .none: #expect(wasRemoved || downsTaken > 0)
                 case .disarm(let peer):
-                    #expect(wasDelivered && peer == (targetEnded ? nil : 1))
+                    #expect(wasDelivered && peer == (targetEnded ? nil : Target(1)))
                 case .restoreAlias:
                     #expect(!wasDelivered)
                     aliasIsActive = true
@@ -84,13 +95,13 @@ struct MonitorTableTests {
             }
         }
 
-        private mutating func deliver(_ action: MonitorTable<Int>.DownAction) {
+        private mutating func deliver(_ action: MonitorTable<Target>.DownAction) {
             switch action {
             case .ignore: #expect(wasRemoved || replyArrived)
             case .holdBack: #expect(isReplying)
             case .deliver(let object, let tag, let removesAlias):
-                #expect(object == .name("n", node: "x"))
-                #expect(tag as? Int == 5)
+                #expect(object == self.object)
+                #expect(tag as? Int == (isPlain ? nil : 5))
                 #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
                 if removesAlias { aliasIsActive = false }
                 downsDelivered += 1
@@ -119,6 +130,15 @@ struct MonitorTableTests {
         "one DOWN at most, none after demonitor, never with a reply, never neither: every sequence",
         arguments: [nil, .explicitUnalias, .demonitor, .replyDemonitor] as [MonitorAlias?])
     func everySequence(mode: MonitorAlias?) {
+        explore(Play(mode: mode))
+    }
+
+    @Test("the same of a monitor that only names a pid")
+    func everySequenceOfPlain() {
+        explore(Play(mode: nil, isPlain: true))
+    }
+
+    private func explore(_ play: Play) {
         var count = 0
         func explore(_ play: Play, _ inputs: [Input]) {
             play.check(inputs)
@@ -130,16 +150,16 @@ struct MonitorTableTests {
                 explore(next, inputs + [input])
             }
         }
-        explore(Play(mode: mode), [])
+        explore(play, [])
         #expect(count > 40)
     }
 
     @Test("what is watched is listed until the target has ended or the monitor is removed")
     func objects() {
-        var table = MonitorTable<Int>()
+        var table = MonitorTable<Target>()
         let objects = (1...3).map { MonitoredObject.name("\($0)", node: "x") }
         for (id, object) in objects.enumerated() {
-            table.monitored(UInt64(id), id, as: object, tag: nil, alias: nil)
+            table.monitored(UInt64(id), Target(UInt64(id)), as: object, tag: nil, alias: nil)
         }
         #expect(table.objects == objects)
         _ = table.demonitored(1)

@@ -9,6 +9,8 @@ import Testing
 @testable import Troupe
 
 /// Runs `body` with a node that is stopped afterwards, and checks that nothing of it remains.
+///
+/// Nodes share ``TestSlots/scheduler`` unless the options name another one than the default.
 func withNode<Result>(
     _ options: NodeOptions = NodeOptions(events: NoEvents()),
     sourceLocation: SourceLocation = #_sourceLocation,
@@ -16,6 +18,8 @@ func withNode<Result>(
 ) async throws -> Result {
     await TestSlots.shared.acquire()
     defer { TestSlots.shared.release() }
+    var options = options
+    if options.scheduler === Scheduler.default { options.scheduler = TestSlots.scheduler }
     let node = try Node(name: "test", options: options)
     do {
         let result = try await body(node)
@@ -115,7 +119,7 @@ extension ProcessCell {
     }
 
     /// How many senders wait for room in the mailbox.
-    var sendWaiterCount: Int { withCore { $0.relations?.sendWaiters.count ?? 0 } }
+    var sendWaiterCount: Int { withCore { $0.relations?.rare?.sendWaiters.count ?? 0 } }
 }
 
 /// Waits as long as `condition` holds, for what nothing tells of.
@@ -136,6 +140,9 @@ func waitWhile(_ condition: @escaping @Sendable () -> Bool) async {
 /// wait for its turn behind hundreds of others: longer than the deadlines that are tested.
 final class TestSlots: Sendable {
     static let shared = TestSlots(count: 8)
+    /// Has a thread for each test that runs, and some to spare: a test may block one until its body
+    /// has been answered by another process, and must not wait for a test that does the same.
+    static let scheduler = Scheduler.threads(10)
 
     private let state: Lock<(free: Int, waiting: [CheckedContinuation<Void, Never>])>
 
