@@ -171,7 +171,7 @@ extension Node {
         return ProcessSeed(
             node: self,
             scheduler: options.ownThread && !isSimulated
-                ? WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess) : scheduler,
+                ? scheduler.makeOwnThread() : scheduler,
             parentID: parent?.id ?? 0,
             environment: inherited.merging(options.environment),
             trapsExits: options.trapsExits,
