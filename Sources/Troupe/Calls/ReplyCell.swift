@@ -156,11 +156,15 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     }
 
     /// Blocks the thread until there is an outcome.
-    final func waitBlocking(deadline: UInt64) {
+    final func waitBlocking(deadline: UInt64, on scheduler: Scheduler) {
         let parker = Parker()
         guard withState({ $0.waitBegan(.thread(parker)) }) else { return }
         if deadline >= TimerWheel<any TimerTarget>.latestDeadline {
             parker.park()
+        } else if scheduler.virtualTime != nil {
+            let timer = scheduler.timers.schedule(at: deadline, self)
+            parker.park()
+            scheduler.timers.cancel(timer)
         } else if !parker.park(until: deadline) {
             fail(.timeout(callee))
         }

@@ -82,7 +82,7 @@ enum Envelope<Server: ServerProtocol>: MailboxElement {
 
 /// The type of a message and, for an enum, the name of its case; never what it carries.
 @usableFromInline
-func caseName(of message: Any, type: Any.Type) -> String {
+package func caseName(of message: Any, type: Any.Type) -> String {
     // A custom mirror is somebody else's code: that of `UInt64` traps beyond `Int64.max`.
     if message is any CustomReflectable { return "\(type)" }
     let mirror = Mirror(reflecting: message)

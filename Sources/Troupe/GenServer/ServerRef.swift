@@ -284,7 +284,7 @@ extension ProcessCell {
         if isClaimedByThisThread { throw .callingSelf(pid) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         if let failure = putFailure(put()) { throw failure }
-        reply.waitBlocking(deadline: deadline)
+        reply.waitBlocking(deadline: deadline, on: node.scheduler)
         return try reply.take()
     }
 

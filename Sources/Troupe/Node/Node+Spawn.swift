@@ -174,7 +174,7 @@ extension Node {
         return ProcessSeed(
             node: self,
             scheduler: options.ownThread && !isSimulated
-                ? WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess) : scheduler,
+                ? scheduler.makeOwnThread() : scheduler,
             traits: makeTraits(options, type, isServer, obeysParent, parent?.traits.groupLeader),
             id: table.makeID(), parentID: parent?.id ?? 0, startedAt: scheduler.coarseNow)
     }

@@ -74,12 +74,12 @@ extension Node {
     public func stopBlocking(grace: Duration = .seconds(5)) {
         guard beginClosing() else {
             let waiter = ReplyCell(callee: pid(id: 0))
-            if addStopWaiter(waiter) { waiter.waitBlocking(deadline: .max) }
+            if addStopWaiter(waiter) { waiter.waitBlocking(deadline: .max, on: scheduler) }
             return
         }
-        stopApplications()?.waitBlocking(deadline: deadline(after: grace))
-        beginStop().waitBlocking(deadline: deadline(after: grace))
-        killRemaining()?.waitBlocking(deadline: deadline(after: grace))
+        stopApplications()?.waitBlocking(deadline: deadline(after: grace), on: scheduler)
+        beginStop().waitBlocking(deadline: deadline(after: grace), on: scheduler)
+        killRemaining()?.waitBlocking(deadline: deadline(after: grace), on: scheduler)
         endStop()
     }
 
@@ -95,7 +95,7 @@ extension Node {
     /// Whether the node has begun to stop.
     public var isStopping: Bool { state.withLock { $0.phase != .running } }
 
-    var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
+    package var hasStopped: Bool { state.withLock { $0.phase == .stopped } }
 
     private func deadline(after grace: Duration) -> UInt64 {
         let isHurried = state.withLock { $0.isHurried }

@@ -46,6 +46,14 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
     /// ``now``, good to some milliseconds, for where looking at the clock must cost little.
     var coarseNow: UInt64 { Platform.coarseNanoseconds() }
 
+    /// The clock, if it stands still until somebody moves it.
+    package var virtualTime: VirtualTime? { nil }
+
+    /// Makes the thread of a process that has one of its own.
+    func makeOwnThread() -> Scheduler {
+        WorkerPool(threadCount: 1, name: "troupe-own", use: .byOneProcess)
+    }
+
     /// Puts a process whose phase is `scheduled` at the end of a run queue.
     @usableFromInline
     func submit(_ cell: ProcessCell) {

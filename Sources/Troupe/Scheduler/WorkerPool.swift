@@ -16,8 +16,9 @@ internal import Synchronization
 /// - A push from outside wakes an idle worker if there is one; if there is none, every worker is
 ///   awake and looks at the injected queue before it sleeps.
 /// - When all workers are idle, all sleep without a deadline: an idle node uses no processor time.
-final class WorkerPool: Scheduler, @unchecked Sendable {
-    // Unchecked: as the superclass; `workers` is written once, before a thread is started.
+class WorkerPool: Scheduler, @unchecked Sendable {
+    // Unchecked: as the superclass; `workers` is written once, before a thread is started. Not final so
+    // that a pool can have another clock.
 
     private struct Shared: Sendable {
         var injected = RunQueue()
@@ -50,21 +51,44 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
 
     static let watchInterval: UInt64 = 50_000
 
-    init(threadCount: Int, name: String, use: Use = .byNodes) {
+    init(
+        threadCount: Int, name: String, use: Use = .byNodes, timers: TimerService = TimerService()
+    ) {
         self.workers = (0..<threadCount).map { Worker(index: $0) }
         self.name = name
         self.use = use
-        super.init(timers: TimerService())
+        super.init(timers: timers)
     }
 
     override var threadCount: Int { workers.count }
 
     override func shutDown() {
         if use == .byDefault { return }
-        isShutDown.store(true, ordering: .sequentiallyConsistent)
-        for worker in workers { worker.parker.unpark() }
+        endThreads()
         timers.shutDown()
     }
+
+    final func endThreads() {
+        isShutDown.store(true, ordering: .sequentiallyConsistent)
+        for worker in workers { worker.parker.unpark() }
+    }
+
+    /// Whether all threads sleep and nothing waits for them.
+    final var isQuiet: Bool {
+        shared.withLock { shared in
+            guard shared.injected.count == 0 else { return false }
+            // A watcher may have taken something and not be counted as awake yet.
+            return !shared.isStarted || (shared.idle.count == workers.count && !shared.hasWatcher)
+        }
+    }
+
+    /// How many things the threads have begun to run.
+    final var begunCount: UInt64 {
+        workers.reduce(0) { $0 &+ $1.epoch.load(ordering: .relaxed) }
+    }
+
+    /// The last thread is about to sleep. Called without a lock.
+    func threadsSleep() {}
 
     override var isCurrent: Bool { currentWorker != nil }
 
@@ -243,17 +267,18 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
     ///
     /// - Returns: what a watcher took from a stuck worker.
     private func sleep(_ worker: Worker) -> Runnable? {
-        let watches = shared.withLock { shared in
+        let (watches, isLast) = shared.withLock { shared in
             shared.idle.append(worker.index)
             idleCount.store(shared.idle.count, ordering: .sequentiallyConsistent)
             let watches = !shared.hasWatcher && shared.idle.count < workers.count
             if watches { shared.hasWatcher = true }
             isWatched.store(shared.hasWatcher, ordering: .relaxed)
-            return watches
+            return (watches, shared.idle.count == workers.count && !shared.hasWatcher)
         }
         // What was injected before `idleCount` was raised has woken nobody.
         if injectedCount.load(ordering: .sequentiallyConsistent) > 0 { wakeOne() }
         if watches { return watch(worker) }
+        if isLast { threadsSleep() }
         worker.parker.park()
         return nil
     }
@@ -272,6 +297,7 @@ final class WorkerPool: Scheduler, @unchecked Sendable {
                     return true
                 }
                 guard everyoneSleeps else { continue }
+                threadsSleep()
                 worker.parker.park()
                 return nil
             }

@@ -9,19 +9,23 @@ protocol TimerTarget: AnyObject, Sendable {
 }
 
 /// Drives a ``TimerWheel`` from the monotonic clock: one thread, started with the first timer,
-/// asleep until the next one is due. Or somebody else drives it, by a clock of their own.
+/// asleep until the next one is due. Or somebody else drives it, by a clock of their own, or moves
+/// its time.
 final class TimerService: Sendable {
-    private struct State: Sendable {
+    struct State: Sendable {
         var wheel: TimerWheel<any TimerTarget>
         /// Until when the thread sleeps; nil when it has not been started.
         var wakesAt: UInt64?
         var isShutDown = false
         let isDriven: Bool
+        /// Of a service whose time somebody moves.
+        var moved: MovedTime?
 
         mutating func insert(
             _ deadline: UInt64, _ target: any TimerTarget, _ wake: inout Wake
         ) -> TimerWheelToken {
             let token = wheel.insert(deadline: deadline, target)
+            if let moved, deadline <= moved.now { wake = .fireLate }
             if isDriven { return token }
             guard let wakesAt else {
                 self.wakesAt = 0
@@ -39,7 +43,7 @@ final class TimerService: Sendable {
 
     /// Protects the wheel and what an ``OwnedTimer`` says. A leaf: nothing else is locked while it is
     /// held.
-    private let state: Lock<State>
+    let state: Lock<State>
     private let parker = Parker()
 
     init() {
@@ -53,6 +57,15 @@ final class TimerService: Sendable {
     /// - Parameter now: where their clock begins.
     init(drivenFrom now: UInt64) {
         self.state = Lock(State(wheel: TimerWheel(now: now, tickShift: 0), isDriven: true))
+    }
+
+    /// Timers without a thread, good to a nanosecond, with a time of their own that stands still until
+    /// ``move(by:)``.
+    init(movedFrom now: UInt64) {
+        self.state = Lock(
+            State(
+                wheel: TimerWheel(now: now, tickShift: 0), isDriven: true,
+                moved: MovedTime(now: now)))
     }
 
     /// When the next timer is due; nil when none is armed.
@@ -70,8 +83,16 @@ final class TimerService: Sendable {
         arm(at: deadline, target) { insert in insert() }
     }
 
-    /// What the thread needs when a timer was armed.
-    enum Wake { case none, wake, start }
+    /// What is to be done when a timer was armed.
+    enum Wake {
+        case none
+        /// The thread has to wake up earlier.
+        case wake
+        /// There is no thread yet.
+        case start
+        /// The time that somebody moves has passed the deadline.
+        case fireLate
+    }
 
     /// Arms a timer with the lock of a process held, under which no thread may be woken.
     ///
@@ -89,6 +110,7 @@ final class TimerService: Sendable {
         case .none: break
         case .wake: parker.unpark()
         case .start: Platform.startThread(name: "troupe-timer") { self.run() }
+        case .fireLate: fireLate()
         }
     }
 

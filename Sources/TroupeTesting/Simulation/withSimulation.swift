@@ -134,6 +134,11 @@ enum SimulationSeed {
     @TaskLocal static var current: UInt64?
 }
 
+/// The scheduler of the simulation whose body calls this, for waits that belong to no node.
+enum SimulatedBody {
+    @TaskLocal static var scheduler: SimulatedScheduler?
+}
+
 /// A program and how it is simulated.
 struct Experiment<Result: Sendable>: Sendable {
     let seed: UInt64
@@ -153,17 +158,19 @@ struct Experiment<Result: Sendable>: Sendable {
         return await collectingIssues { issues in
             let scheduler = run.scheduler
             let task = scheduler.withBodyTask {
-                Task(executorPreference: scheduler) {
-                    do {
-                        let value = try await body(Simulation(run, seed: seed))
-                        result.lock.withLock { $0 = value }
-                        let problems = issues()
-                        run.bodyReturned(problems.isEmpty ? nil : .issues(problems))
-                        if problems.isEmpty { await run.finish() }
-                    } catch {
-                        run.bodyReturned(.thrown(error))
+                SimulatedBody.$scheduler.withValue(scheduler) {
+                    Task(executorPreference: scheduler) {
+                        do {
+                            let value = try await body(Simulation(run, seed: seed))
+                            result.lock.withLock { $0 = value }
+                            let problems = issues()
+                            run.bodyReturned(problems.isEmpty ? nil : .issues(problems))
+                            if problems.isEmpty { await run.finish() }
+                        } catch {
+                            run.bodyReturned(.thrown(error))
+                        }
+                        run.end()
                     }
-                    run.end()
                 }
             }
             let outcome = await withCheckedContinuation { continuation in
