@@ -89,6 +89,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     fileprivate struct State: @unchecked Sendable {
         // Unchecked: only reachable through the lock.
 
+        /// Weak, because it holds nodes, which hold their scheduler.
+        weak var director: (any SimulationDirector)?
         var agenda = SimulatedAgenda<Work>()
         /// Timers that have been taken out of the wheel; the first is in the agenda.
         var due: [any TimerTarget] = []
@@ -114,18 +116,22 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     private let state: Lock<State>
-    private let director: any SimulationDirector
 
     /// Where the clock begins: not at zero, so that one can look back.
     package static let beginning: UInt64 = 3_600_000_000_000
 
-    package init(director: any SimulationDirector) {
-        self.director = director
+    package init() {
         self.state = Lock(State(now: Self.beginning))
         super.init(timers: TimerService(drivenFrom: Self.beginning))
     }
 
     override var simulated: SimulatedScheduler? { self }
+
+    /// Who is asked and told. Once it is gone everything goes its way, and nothing runs any more.
+    package var director: (any SimulationDirector)? {
+        get { state.withLock { $0.director } }
+        set { state.withLock { $0.director = newValue } }
+    }
 
     package override var threadCount: Int { 1 }
 
@@ -203,12 +209,12 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
             state.agenda.insert(SimulatedChoice(actor: actor, kind: .resumption), .job(job))
             return (actor, waker, state.thread != 0 && !isOnThread)
         }
-        if let waker, waker != actor { director.resumed(actor, by: waker) }
+        if let waker, waker != actor { director?.resumed(actor, by: waker) }
         guard isStrange else { return }
         if case .process(let pid) = actor {
-            director.escaped(pid, by: "it was resumed from another thread")
+            director?.escaped(pid, by: "it was resumed from another thread")
         } else {
-            director.escaped(CurrentProcess.origin, by: "a task came from another thread")
+            director?.escaped(CurrentProcess.origin, by: "a task came from another thread")
         }
     }
 
@@ -358,8 +364,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     ) -> SimulatedFate {
         let from = running ?? .body
         let pair = Pair(from: from, to: target)
-        let fate = director.fate(
-            of: SimulatedSending(from: from, to: target, kind: kind), naming: name)
+        let sending = SimulatedSending(from: from, to: target, kind: kind)
+        guard let fate = director?.fate(of: sending, naming: name) else { return .now }
         return state.withLock { state in
             // Within a pair nothing overtakes.
             guard kind != .order, fate == .later || state.held[pair] != nil else { return fate }
@@ -371,13 +377,13 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     func initFailure(of cell: ProcessCell) -> (any Error)? {
-        director.initFailure(of: cell.pid, behaviour: cell.traits.typeName)
+        director?.initFailure(of: cell.pid, behaviour: cell.traits.typeName)
     }
 
     private func noteForeigner(_ what: String) {
         let thread = state.withLock { $0.thread }
         guard thread != 0, thread != Platform.threadID else { return }
-        director.escaped(CurrentProcess.origin, by: "\(what) came from another thread")
+        director?.escaped(CurrentProcess.origin, by: "\(what) came from another thread")
     }
 }
 
@@ -418,6 +424,9 @@ extension Node {
     /// How many aliases are active.
     package var aliasCount: Int { aliases.count }
 
-    /// Kills a process without anybody having a say in it.
-    package func forceKill(_ pid: Pid) { exit(pid, .kill) }
+    /// Kills a process at once, whatever a simulation holds up.
+    package func forceKill(_ target: Pid) {
+        guard case .process(let cell) = locate(target) else { return }
+        cell.receiveNow(ExitSignal(kind: .explicit, reason: .kill), from: pid(id: 0))
+    }
 }

@@ -37,7 +37,8 @@ extension ProcessCell {
         receiveNow(signal, from: sender)
     }
 
-    private func receiveNow(_ signal: ExitSignal, from sender: Pid?) {
+    /// As ``receive(_:from:)``, without asking a simulation.
+    final func receiveNow(_ signal: ExitSignal, from sender: Pid?) {
         var runner: Runner?
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }

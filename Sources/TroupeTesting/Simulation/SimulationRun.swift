@@ -45,25 +45,15 @@ final class SimulationRun: SimulationDirector, Sendable {
     private let options: SimulationOptions
     /// Whether a trace is written; that takes several times as long as the rest.
     private let isTracing: Bool
-    private let schedulerSlot = Lock<SimulatedScheduler?>(nil)
+    let scheduler = SimulatedScheduler()
 
     init(_ decisions: Decisions, _ options: SimulationOptions, isTracing: Bool) {
         self.options = options
         self.isTracing = isTracing
         self.state = Lock(
             State(decisions: decisions, faultsLeft: options.faults.map(\.limit)))
-        schedulerSlot.withLock { $0 = SimulatedScheduler(director: self) }
+        scheduler.director = self
     }
-
-    var scheduler: SimulatedScheduler {
-        schedulerSlot.withLock { scheduler in
-            guard let scheduler else { preconditionFailure("a run that is over has no scheduler") }
-            return scheduler
-        }
-    }
-
-    /// Ends the circle of references between the run and its scheduler.
-    func release() { schedulerSlot.withLock { $0 = nil } }
 
     // MARK: - The body's side
 
@@ -75,8 +65,8 @@ final class SimulationRun: SimulationDirector, Sendable {
             name: name,
             options: NodeOptions(
                 creation: creation, environment: environment,
-                events: EventHandler(.all) { [unowned self] event in
-                    note(event)
+                events: EventHandler(.all) { [weak self] event in
+                    self?.note(event)
                     if events.kinds.contains(event.kind) { events.receive(event) }
                 },
                 scheduler: scheduler, processCountMax: processCountMax))
@@ -164,7 +154,6 @@ final class SimulationRun: SimulationDirector, Sendable {
 
     /// Runs until the body is over or something is wrong.
     func drive(cancellingBody cancel: () -> Void) -> Outcome {
-        let scheduler = scheduler
         scheduler.begin()
         while state.withLock({ $0.failure == nil && !$0.isOver }) {
             step(scheduler)

@@ -178,7 +178,6 @@ struct Experiment<Result: Sendable>: Sendable {
                     continuation.resume(returning: run.drive { task.cancel() })
                 }
             }
-            run.release()
             return (outcome, result.lock.withLock { $0 })
         }
     }
@@ -196,9 +195,11 @@ struct Experiment<Result: Sendable>: Sendable {
             let (traced, _) = await run(Decisions(schedule), isTracing: true)
             if traced.failure?.kind == best.failure?.kind { best = traced }
         }
-        return SimulationFailure(
+        let failure = SimulationFailure(
             cause: best.failure ?? .tooManySteps(first.steps), seed: seed,
             strategy: options.strategy, schedule: SimulationSchedule(best.decisions.map(\.value)),
             trace: best.trace, steps: (first.steps, best.steps), shrinkingRuns: shrinker.attempts)
+        attach(failure)
+        return failure
     }
 }

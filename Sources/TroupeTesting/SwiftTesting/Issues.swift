@@ -39,3 +39,10 @@ final class LockBox<Value: Sendable>: Sendable {
     let lock: Lock<Value>
     init(_ value: Value) { lock = Lock(value) }
 }
+
+/// Attaches the traces of a failure to the test that runs, if one does.
+func attach(_ failure: SimulationFailure) {
+    guard Test.current != nil else { return }
+    Attachment.record(failure.trace.description, named: "seed-\(failure.seed).txt")
+    Attachment.record(failure.trace.mermaid, named: "seed-\(failure.seed).mmd")
+}

@@ -24,6 +24,29 @@ struct TimerWheelTests {
         }
     }
 
+    @Test("a wheel with ticks of a nanosecond is exact, and knows what comes next")
+    func exact() {
+        var random = SeededGenerator(seed: 11)
+        var wheel = TimerWheel<Int>(now: 1 << 40, tickShift: 0)
+        var deadlines: [UInt64] = []
+        for index in 0..<500 {
+            let span = UInt64.random(
+                in: 0...(1 << UInt64.random(in: 1...50, using: &random)), using: &random)
+            _ = wheel.insert(deadline: (1 << 40) + span, index)
+            deadlines.append((1 << 40) + span)
+        }
+        _ = wheel.insert(deadline: .max, -1)
+        let order = deadlines.indices.sorted { (deadlines[$0], $0) < (deadlines[$1], $1) }
+        var fired: [Int] = []
+        while let next = wheel.earliestDeadline(), next < TimerWheel<Int>.latestDeadline {
+            #expect(next == deadlines[order[fired.count]])
+            if next > 1 << 40 { #expect(wheel.advance(to: next - 1) == []) }
+            fired += wheel.advance(to: next)
+        }
+        #expect(fired == order)
+        #expect(wheel.earliestDeadline() == TimerWheel<Int>.latestDeadline)
+    }
+
     @Test("timers come in the order of their deadlines, equal ones in the order of insertion")
     func order() {
         var wheel = TimerWheel<Int>(now: 0)
