@@ -27,7 +27,8 @@ public struct Environment: Sendable {
 
     /// Makes an empty environment.
     public init() {
-        values = [:]
+        // A literal would be a call, for each process.
+        values = Dictionary()
     }
 
     /// The value under `key`, or nil if there is none. Setting nil removes it.

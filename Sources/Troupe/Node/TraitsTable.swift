@@ -19,9 +19,7 @@ final class TraitsTable: Sendable {
 
     private static let chainCount = 32
 
-    private let chains = FixedArray(count: TraitsTable.chainCount) {
-        AtomicLazyReference<ProcessTraits>()
-    }
+    private let chains = FixedArray(count: TraitsTable.chainCount) { TraitsPlace() }
 
     /// The traits for a key.
     ///
@@ -36,10 +34,40 @@ final class TraitsTable: Sendable {
     }
 
     private static func find(
-        _ key: Key, from place: borrowing AtomicLazyReference<ProcessTraits>,
+        _ key: Key, from place: borrowing TraitsPlace,
         _ makeTraits: () -> ProcessTraits
     ) -> ProcessTraits {
         let traits = place.load() ?? place.storeIfNil(makeTraits())
         return traits.key == key ? traits : find(key, from: traits.next, makeTraits)
+    }
+}
+
+/// Holds traits, once they are put there, until it is destroyed.
+///
+/// The same as `AtomicLazyReference` of Swift, whose methods are not specialised: that costs more
+/// than the lock which it saves.
+///
+/// Invariant: once `stored` is not nil it does not change, and holds one reference.
+struct TraitsPlace: ~Copyable, Sendable {
+    private let stored = Atomic<Unmanaged<ProcessTraits>?>(nil)
+
+    deinit {
+        stored.load(ordering: .acquiring)?.release()
+    }
+
+    func load() -> ProcessTraits? {
+        stored.load(ordering: .acquiring)?.takeUnretainedValue()
+    }
+
+    /// Puts traits here unless there are some.
+    ///
+    /// - Returns: what is here now.
+    func storeIfNil(_ traits: ProcessTraits) -> ProcessTraits {
+        let new = Unmanaged.passRetained(traits)
+        let (isStored, found) = stored.compareExchange(
+            expected: nil, desired: new, ordering: .acquiringAndReleasing)
+        guard !isStored, let found else { return traits }
+        new.release()
+        return found.takeUnretainedValue()
     }
 }

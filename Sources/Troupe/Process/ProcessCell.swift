@@ -175,7 +175,7 @@ struct ProcessSeed: Sendable {
 final class ProcessTraits: Sendable {
     let key: TraitsTable.Key
     /// The next ones in the same chain of a ``TraitsTable``.
-    let next = AtomicLazyReference<ProcessTraits>()
+    let next = TraitsPlace()
     let mailbox: MailboxOptions
     let leftovers: Leftovers
     let groupLeader: Pid?

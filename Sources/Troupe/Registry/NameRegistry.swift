@@ -50,16 +50,12 @@ final class NameRegistry: Sendable {
     /// 255 Unicode scalars of four bytes.
     private static let utf8CountMax = 1020
 
-    private final class Shard: Sendable {
-        /// The ids of the holders, which are in the table of processes as long as they have names:
-        /// who only wants a pid need not touch the process, which is rarely in the cache.
-        ///
-        /// Rank 2: locked alone or within the lock of a process.
-        let holders = Lock<[String: UInt64]>([:])
-    }
-
     private let table: ProcessTable
-    private let shards: [Shard]
+    /// The ids of the holders, which are in the table of processes as long as they have names: who
+    /// only wants a pid need not touch the process, which is rarely in the cache.
+    ///
+    /// Rank 2: locked alone or within the lock of a process.
+    private let shards = FixedArray(count: NameRegistry.shardCount) { Lock<[String: UInt64]>([:]) }
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.
@@ -67,10 +63,16 @@ final class NameRegistry: Sendable {
 
     init(table: ProcessTable) {
         self.table = table
-        shards = (0..<Self.shardCount).map { _ in Shard() }
     }
 
-    private func shard(of name: String) -> Shard {
+    /// Runs `body` with the lock of the shard that has, or would have, a name.
+    private func withHolders<Result>(
+        near name: String, _ body: (inout [String: UInt64]) -> Result
+    ) -> Result {
+        shards.withValue(at: Self.shard(of: name)) { $0.withLock(body) }
+    }
+
+    private static func shard(of name: String) -> Int {
         // The dictionary hashes the name again, and well; this only has to spread names a little.
         let mix = name.utf8.withContiguousStorageIfAvailable { bytes in
             var (mix, all) = (0 as UInt, 0 as UInt8)
@@ -81,7 +83,7 @@ final class NameRegistry: Sendable {
             // Other than in ASCII, strings may be equal although their bytes are not.
             return all < 0x80 ? mix : 0
         }
-        return shards[Int((mix ?? 0) % UInt(Self.shardCount))]
+        return Int((mix ?? 0) % UInt(shardCount))
     }
 
     static func isValid(_ name: String) -> Bool {
@@ -98,7 +100,7 @@ final class NameRegistry: Sendable {
             guard core.lifecycle.phase != .ended, !core.isClosing else {
                 return .processUnknown(cell.pid)
             }
-            let holder = shard(of: name).holders.withLock { holders in
+            let holder = withHolders(near: name) { holders in
                 // One access, so the name is hashed and compared once.
                 Self.take(&holders[name], for: cell.id)
             }
@@ -150,7 +152,7 @@ final class NameRegistry: Sendable {
         guard let holder = find(name) else { throw .nameUnknown(name) }
         let wasRemoved = holder.withCore { core in
             guard core.relations?.removeName(name) ?? false else { return false }
-            shard(of: name).holders.withLock { Self.release(&$0[name], by: holder.id) }
+            withHolders(near: name) { Self.release(&$0[name], by: holder.id) }
             return true
         }
         if !wasRemoved { throw .nameUnknown(name) }
@@ -158,7 +160,7 @@ final class NameRegistry: Sendable {
 
     /// Takes a name away from a process that ends.
     func remove(_ name: String, of cell: ProcessCell) {
-        shard(of: name).holders.withLock { Self.release(&$0[name], by: cell.id) }
+        withHolders(near: name) { Self.release(&$0[name], by: cell.id) }
     }
 
     func find(_ name: String) -> ProcessCell? {
@@ -169,12 +171,17 @@ final class NameRegistry: Sendable {
     func findID(_ name: String) -> UInt64? {
         // Nobody holds a longer one, and the lock must not be held while 10 MB are hashed.
         if name.utf8.count > Self.utf8CountMax { return nil }
-        return shard(of: name).holders.withLock { $0[name] }
+        return withHolders(near: name) { $0[name] }
     }
 
     /// All names with the ids of their holders, by name.
     func all() -> [(name: String, id: UInt64)] {
-        shards.flatMap { $0.holders.withLock { $0.map { (name: $0.key, id: $0.value) } } }
+        (0..<Self.shardCount)
+            .flatMap { index -> [(name: String, id: UInt64)] in
+                shards.withValue(at: index) { shard in
+                    shard.withLock { $0.map { (name: $0.key, id: $0.value) } }
+                }
+            }
             .sorted { $0.name < $1.name }
     }
 }

@@ -28,11 +28,36 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         var payload: Payload?
     }
 
+    /// Entries by index, in pieces that stay where they are: one array would be copied whenever it
+    /// has to grow, and who arms a timer holds a lock.
+    private struct Entries: Sendable {
+        private static var pieceBits: Int32 { 8 }
+
+        private var pieces: [[Entry]] = []
+
+        var count: Int32 { Int32(pieces.count << Self.pieceBits) }
+
+        subscript(index: Int32) -> Entry {
+            get { pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
+            // To set one field through `set` would be to copy the entry.
+            _modify { yield &pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
+        }
+
+        private static func place(_ index: Int32) -> Int { Int(index & ((1 << pieceBits) - 1)) }
+
+        /// Appends entries that are linked with each other by `next`.
+        mutating func addPiece(_ entry: Entry) {
+            var piece = [Entry](repeating: entry, count: 1 << Self.pieceBits)
+            for place in piece.indices.dropLast() { piece[place].next = count + Int32(place) + 1 }
+            pieces.append(piece)
+        }
+    }
+
     private static var slotBits: UInt64 { 6 }
     private static var slotsPerLevel: Int { 64 }
     private static var none: Int32 { -1 }
 
-    private var entries: [Entry] = []
+    private var entries = Entries()
     private var firstFree = Self.none
     private var heads: [Int32]
     private var tails: [Int32]
@@ -62,24 +87,22 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     ///
     /// - Parameter deadline: may lie in the past; then the timer is due at the next advance.
     mutating func insert(deadline: UInt64, _ payload: Payload) -> Token {
-        let index: Int32
-        if firstFree != Self.none {
-            index = firstFree
-            firstFree = entries[Int(index)].next
-        } else {
-            index = Int32(entries.count)
-            entries.append(
+        if firstFree == Self.none {
+            firstFree = entries.count
+            entries.addPiece(
                 Entry(
                     deadline: 0, order: 0, next: Self.none, previous: Self.none, slot: Self.none,
                     serial: 0, payload: nil))
         }
-        entries[Int(index)].deadline = min(deadline, Self.latestDeadline)
-        entries[Int(index)].order = nextOrder
-        entries[Int(index)].payload = payload
+        let index = firstFree
+        firstFree = entries[index].next
+        entries[index].deadline = min(deadline, Self.latestDeadline)
+        entries[index].order = nextOrder
+        entries[index].payload = payload
         nextOrder += 1
         count += 1
         place(index)
-        return Token(index: index, serial: entries[Int(index)].serial)
+        return Token(index: index, serial: entries[index].serial)
     }
 
     /// Disarms a timer.
@@ -93,7 +116,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 
     /// The deadline of an armed timer.
     func deadline(of token: Token) -> UInt64? {
-        find(token).map { entries[Int($0)].deadline }
+        find(token).map { entries[$0].deadline }
     }
 
     /// When ``advance(to:)`` has to be called next; nil when no timer is armed. May be earlier than
@@ -113,9 +136,9 @@ struct TimerWheel<Payload: Sendable>: Sendable {
             var earliest: UInt64?
             var next = heads[level * Self.slotsPerLevel + firstSlot(level: level)]
             while next != Self.none {
-                let deadline = entries[Int(next)].deadline
+                let deadline = entries[next].deadline
                 earliest = min(earliest ?? deadline, deadline)
-                next = entries[Int(next)].next
+                next = entries[next].next
             }
             return earliest
         }
@@ -143,10 +166,10 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 
     /// Disarms everything and returns the payloads.
     mutating func removeAll() -> [Payload] {
-        let payloads = entries.compactMap { $0.payload }
-        for index in entries.indices where entries[index].payload != nil {
-            unlink(Int32(index))
-            _ = free(Int32(index))
+        var payloads: [Payload] = []
+        for index in 0..<entries.count where entries[index].payload != nil {
+            unlink(index)
+            if let payload = free(index)?.payload { payloads.append(payload) }
         }
         return payloads
     }
@@ -154,47 +177,47 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     // MARK: - Slots
 
     private func find(_ token: Token) -> Int32? {
-        guard token.index >= 0, Int(token.index) < entries.count,
-            entries[Int(token.index)].serial == token.serial,
-            entries[Int(token.index)].payload != nil
+        guard token.index >= 0, token.index < entries.count,
+            entries[token.index].serial == token.serial,
+            entries[token.index].payload != nil
         else { return nil }
         return token.index
     }
 
     private mutating func place(_ index: Int32) {
         let tickLength = UInt64(1) << tickShift
-        let roundedUp = (entries[Int(index)].deadline + tickLength - 1) >> tickShift
+        let roundedUp = (entries[index].deadline + tickLength - 1) >> tickShift
         let tick = max(roundedUp, current)
         let differing = (tick ^ current) | UInt64(Self.slotsPerLevel - 1)
         let level = (63 - differing.leadingZeroBitCount) / Int(Self.slotBits)
         let within = Int(tick >> (UInt64(level) * Self.slotBits)) & (Self.slotsPerLevel - 1)
         let slot = level * Self.slotsPerLevel + within
         let last = tails[slot]
-        entries[Int(index)].slot = Int32(slot)
-        entries[Int(index)].previous = last
-        entries[Int(index)].next = Self.none
+        entries[index].slot = Int32(slot)
+        entries[index].previous = last
+        entries[index].next = Self.none
         if last == Self.none {
             heads[slot] = index
             occupied[level] |= 1 << UInt64(within)
         } else {
-            entries[Int(last)].next = index
+            entries[last].next = index
         }
         tails[slot] = index
     }
 
     private mutating func unlink(_ index: Int32) {
         // Field by field: a copy of the entry would count references to its payload.
-        let slot = Int(entries[Int(index)].slot)
-        let (previous, next) = (entries[Int(index)].previous, entries[Int(index)].next)
+        let slot = Int(entries[index].slot)
+        let (previous, next) = (entries[index].previous, entries[index].next)
         if previous == Self.none {
             heads[slot] = next
         } else {
-            entries[Int(previous)].next = next
+            entries[previous].next = next
         }
         if next == Self.none {
             tails[slot] = previous
         } else {
-            entries[Int(next)].previous = previous
+            entries[next].previous = previous
         }
         if heads[slot] == Self.none {
             occupied[slot / Self.slotsPerLevel] &= ~(1 << UInt64(slot % Self.slotsPerLevel))
@@ -202,12 +225,12 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     }
 
     private mutating func free(_ index: Int32) -> (deadline: UInt64, payload: Payload)? {
-        guard let payload = entries[Int(index)].payload.take() else { return nil }
-        entries[Int(index)].serial &+= 1
-        entries[Int(index)].next = firstFree
+        guard let payload = entries[index].payload.take() else { return nil }
+        entries[index].serial &+= 1
+        entries[index].next = firstFree
         firstFree = index
         count -= 1
-        return (entries[Int(index)].deadline, payload)
+        return (entries[index].deadline, payload)
     }
 
     private func firstSlot(level: Int) -> Int {
@@ -225,8 +248,8 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         var timers: [(deadline: UInt64, order: UInt64, index: Int32)] = []
         var next = heads[slot]
         while next != Self.none {
-            timers.append((entries[Int(next)].deadline, entries[Int(next)].order, next))
-            next = entries[Int(next)].next
+            timers.append((entries[next].deadline, entries[next].order, next))
+            next = entries[next].next
         }
         timers.sort { ($0.deadline, $0.order) < ($1.deadline, $1.order) }
         heads[slot] = Self.none
@@ -245,7 +268,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         occupied[level] &= ~(1 << UInt64(slot))
         while next != Self.none {
             let index = next
-            next = entries[Int(index)].next
+            next = entries[index].next
             place(index)
         }
     }

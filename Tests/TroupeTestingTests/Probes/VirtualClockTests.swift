@@ -223,9 +223,10 @@ struct VirtualClockTests {
             let subject = try node.spawn(Subject.self)
             let pid = probe.pid
             Platform.startThread(name: "caller") {
-                do {
+                let error = thrown {
                     _ = try subject.directBlocking(.hold(tell: pid), timeout: .seconds(60))
-                } catch { try? node.send(error, to: pid) }
+                }
+                try? node.send(error, to: pid)
             }
             try await probe.next(Note.self)
             time.advance(by: .seconds(60))
@@ -298,5 +299,15 @@ struct VirtualClockTests {
         }
         #expect(time.now == .seconds(60))
         #expect(events.events.isEmpty)
+    }
+}
+
+/// What a closure throws.
+private func thrown(_ body: () throws -> Void) -> CallError? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return error as? CallError
     }
 }

@@ -197,7 +197,13 @@ struct TaskTests {
             let server = try await node.spawn(TaskAwaiter.self, { _ in })
             try server.cast { process in
                 let ref = process.ref
-                let early = try process.async(linked: false) { _ in try await ref.call(1) }
+                // This one calls once it is waited for.
+                let early = try process.async(linked: false) { child in
+                    while child.node.info(ref.pid)?.waitsOn != [.reply(from: child.pid)] {
+                        await Task.yield()
+                    }
+                    return try await ref.call(1)
+                }
                 let outcome = try await early.yield(upTo: .seconds(30))
                 errors.append(outcome == nil ? "late" : "at once")
                 // This one has called already, and waits.

@@ -1,0 +1,87 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Testing
+
+@testable import Troupe
+
+@Suite("Traits table: shared by processes of a type")
+struct TraitsTableTests {
+    private static func makeTraits(_ type: Any.Type, obeysParent: Bool = false) -> ProcessTraits {
+        ProcessTraits(
+            options: .default, groupLeader: nil, type: type, isServer: true,
+            obeysParent: obeysParent)
+    }
+
+    /// Enough types for chains of more than one.
+    private static let types: [Any.Type] = {
+        func wrap<T>(_ type: T.Type) -> Any.Type { [T].self }
+        var types: [Any.Type] = []
+        var type: Any.Type = Int.self
+        for _ in 0..<50 {
+            types.append(type)
+            type = wrap(type)
+        }
+        return types
+    }()
+
+    @Test("each key has traits of its own, made once")
+    func keys() {
+        let table = TraitsTable()
+        var made = 0
+        for _ in 0..<2 {
+            for type in Self.types {
+                for obeysParent in [false, true] {
+                    let key = TraitsTable.Key(
+                        type: ObjectIdentifier(type), obeysParent: obeysParent)
+                    let traits = table.traits(for: key) {
+                        made += 1
+                        return Self.makeTraits(type, obeysParent: obeysParent)
+                    }
+                    #expect(traits.key == key)
+                }
+            }
+        }
+        #expect(made == Self.types.count * 2)
+    }
+
+    @Test("threads that ask at once get the same traits")
+    func race() async {
+        for _ in 0..<200 {
+            let table = TraitsTable()
+            let key = TraitsTable.Key(type: ObjectIdentifier(Int.self), obeysParent: false)
+            let found = await withTaskGroup(of: ProcessTraits.self) { group in
+                for _ in 0..<4 {
+                    group.addTask { table.traits(for: key) { Self.makeTraits(Int.self) } }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(found.allSatisfy { $0 === found[0] })
+        }
+    }
+
+    @Test(
+        "processes of a type share traits with those of the same group leader, as long as it lives")
+    func groups() async throws {
+        try await withNode { node in
+            let leaders = try (0..<2).map { _ in
+                try node.spawn { process in _ = try await process.receive(Int.self) }
+            }
+            func traits(_ leader: Pid?) throws -> ProcessTraits {
+                let options = ProcessOptions(groupLeader: leader)
+                return try node.spawn(Counter.self, 0, options: options).cell.traits
+            }
+            let first = try traits(leaders[0].pid)
+            #expect(first.groupLeader == leaders[0].pid)
+            #expect(try traits(leaders[0].pid) === first)
+            #expect(try traits(leaders[1].pid).groupLeader == leaders[1].pid)
+            #expect(try traits(nil) === (try traits(nil)))
+            #expect(try traits(nil).groupLeader == nil)
+            try node.send(1, to: .pid(leaders[0].pid))
+            _ = try await leaders[0].value
+            #expect(try traits(leaders[0].pid).groupLeader == leaders[0].pid)
+        }
+    }
+}
