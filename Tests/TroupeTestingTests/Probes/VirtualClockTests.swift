@@ -223,9 +223,13 @@ struct VirtualClockTests {
             let subject = try node.spawn(Subject.self)
             let pid = probe.pid
             Platform.startThread(name: "caller") {
-                do {
-                    _ = try subject.directBlocking(.hold(tell: pid), timeout: .seconds(60))
-                } catch { try? node.send(error, to: pid) }
+                let result = Result<Int, any Error> {
+                    try subject.directBlocking(.hold(tell: pid), timeout: .seconds(60))
+                }
+                guard case .failure(let error) = result, let error = error as? CallError else {
+                    return
+                }
+                try? node.send(error, to: pid)
             }
             try await probe.next(Note.self)
             time.advance(by: .seconds(60))
