@@ -62,7 +62,7 @@ public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
             case .tooManySteps(let count): "not over after \(count) steps"
             case .escape(let who, let what):
                 "\(who) has left the simulation: \(what). What is not an operation of Troupe, such "
-                    + "as Task.sleep, a detached task or input and output, cannot be simulated"
+                    + "as a sleep of Task, a detached task or input and output, cannot be simulated"
             }
         }
     }

@@ -14,6 +14,8 @@ struct ExpectDownTests {
         try await withNode(options: quiet) { node in
             let subject = try node.spawn(Subject.self)
             async let reason = expectDown(of: subject.pid, on: node)
+            // Monitored before it ends, so that the reason is not `noproc`.
+            while node.info(subject.pid)?.monitoredBy.isEmpty == true { await Task.yield() }
             node.exit(subject.pid, .shutdown(7))
             #expect(try await reason == .shutdown(7))
             #expect(node.count == 0)
