@@ -37,7 +37,7 @@ extension Scheduler {
         now.addingSaturated(span.clampedNanoseconds)
     }
 
-    /// Whose clock tells how long a test waits: this scheduler's, unless that one stands still until
+    /// Whose clock tells how long a test waits: this one's, unless it stands still until
     /// the test moves it.
     package var forWaiting: Scheduler { virtualTime == nil ? self : .default }
 }

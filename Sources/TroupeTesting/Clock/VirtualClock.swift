@@ -61,7 +61,8 @@ public final class VirtualClock: Sendable {
     ///
     /// While a timer fires the clock shows its deadline. What a timer arms when it fires, such as
     /// the next time of one that repeats, fires as well if it comes due on the way; what a process
-    /// arms when it handles the message of a timer is armed when that is handled, and not waited for.
+    /// arms when it handles the message of a timer is armed when that is handled.
+    /// That is not waited for.
     ///
     /// Returns when the timers have fired, which is before what they have sent is handled. If
     /// somebody else moves the clock, waits for them first.
