@@ -20,7 +20,7 @@ package final class WaitPoint: Sendable {
 
     /// Waits until it is open.
     ///
-    /// - Parameter deadline: an instant of the scheduler's clock; see ``Scheduler/deadline(after:)``.
+    /// - Parameter deadline: an instant of the clock; see ``Scheduler/deadline(after:)``.
     package func wait(until deadline: UInt64, on scheduler: Scheduler) async -> Outcome {
         await cell.wait(deadline: deadline, on: scheduler)
         switch cell.withState({ $0.error }) {
@@ -37,7 +37,7 @@ extension Scheduler {
         now.addingSaturated(span.clampedNanoseconds)
     }
 
-    /// Whose clock tells how long somebody waits who could move this one's meanwhile: this scheduler,
-    /// unless its clock stands still until then.
+    /// Whose clock tells how long a test waits: this one's, unless it stands still until
+    /// the test moves it.
     package var forWaiting: Scheduler { virtualTime == nil ? self : .default }
 }

@@ -17,8 +17,8 @@ internal import Synchronization
 ///   awake and looks at the injected queue before it sleeps.
 /// - When all workers are idle, all sleep without a deadline: an idle node uses no processor time.
 class WorkerPool: Scheduler, @unchecked Sendable {
-    // Unchecked: as the superclass; `workers` is written once, before a thread is started. Not final so
-    // that a pool can have another clock.
+    // Unchecked: as the superclass; `workers` is written once, before a thread is started.
+    // Not final so that a pool can have another clock.
 
     private struct Shared: Sendable {
         var injected = RunQueue()

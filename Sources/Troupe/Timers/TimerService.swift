@@ -59,8 +59,8 @@ final class TimerService: Sendable {
         self.state = Lock(State(wheel: TimerWheel(now: now, tickShift: 0), isDriven: true))
     }
 
-    /// Timers without a thread, good to a nanosecond, with a time of their own that stands still until
-    /// ``move(by:)``.
+    /// Timers without a thread, good to a nanosecond, with a time of their own that stands still
+    /// until ``move(by:)``.
     init(movedFrom now: UInt64) {
         self.state = Lock(
             State(

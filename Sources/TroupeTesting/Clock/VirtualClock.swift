@@ -5,8 +5,8 @@
 
 public import Troupe
 
-/// A clock that stands still until a test moves it, for nodes that run on real threads: minutes pass
-/// in no time, and none of them by accident.
+/// A clock that stands still until a test moves it, for nodes that run on real threads: minutes
+/// pass in no time, and none of them by accident.
 ///
 /// ```swift
 /// let time = VirtualClock()
@@ -59,12 +59,13 @@ public final class VirtualClock: Sendable {
     /// Lets time pass, and the timers fire that become due on the way, in the order of their
     /// deadlines; those with equal ones in the order in which they were armed.
     ///
-    /// While a timer fires the clock shows its deadline. What a timer arms when it fires, such as the
-    /// next time of one that repeats, fires as well if it comes due on the way; what a process arms
-    /// when it handles the message of a timer is armed when that is handled, and not waited for.
+    /// While a timer fires the clock shows its deadline. What a timer arms when it fires, such as
+    /// the next time of one that repeats, fires as well if it comes due on the way; what a process
+    /// arms when it handles the message of a timer is armed when that is handled.
+    /// That is not waited for.
     ///
-    /// Returns when the timers have fired, which is before what they have sent is handled. If somebody
-    /// else moves the clock, waits for them first.
+    /// Returns when the timers have fired, which is before what they have sent is handled. If
+    /// somebody else moves the clock, waits for them first.
     ///
     /// - Parameter span: how much; negative counts as zero.
     public func advance(by span: Duration) { time.advance(by: span) }
@@ -97,8 +98,8 @@ public final class VirtualClock: Sendable {
     /// has been handled that was sent, and what remains waits for time to pass, or for something
     /// outside.
     ///
-    /// What runs elsewhere is not waited for: tasks of the test, and what a process awaits that is no
-    /// operation of Troupe.
+    /// What runs elsewhere is not waited for: tasks of the test, and what a process awaits that is
+    /// no operation of Troupe.
     ///
     /// - Parameter limit: how long to wait at most, in real time.
     /// - Returns: false when the threads had something to do for longer than that, or the task was

@@ -17,8 +17,8 @@ public import Troupe
 /// let report = try await probe.next(Report.self) { $0.isFinal }
 /// ```
 ///
-/// Works on real threads, with a ``VirtualClock``, and under simulation. Waits go by the clock of the
-/// node; when that one is virtual and stands still, by real time.
+/// Works on real threads, with a ``VirtualClock``, and under simulation. Waits go by the clock of
+/// the node; when that one is virtual and stands still, by real time.
 ///
 /// - Source: Akka's `TestProbe`; in OTP a test is a process itself, and receives.
 public final class TestProbe: Sendable {
@@ -100,7 +100,8 @@ public final class TestProbe: Sendable {
         return try await arrivals.take(search, for: description, on: node.scheduler.forWaiting)
     }
 
-    /// Waits for a while, during which nothing may come; nor may there be anything that was not taken.
+    /// Waits for a while, during which nothing may come. Nor may there be anything that was not
+    /// taken before.
     ///
     /// With a ``VirtualClock`` that waits in real time: let its time pass first, and then expect no
     /// message for zero.

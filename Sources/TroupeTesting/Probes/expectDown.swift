@@ -12,16 +12,16 @@ public import Troupe
 /// ```
 ///
 /// - Parameters:
-///   - pid: the process. One that has ended before gives the reason `noProcess`, as in OTP; when that
-///     can happen, use `expectExit(of:on:reason:within:_:)`.
+///   - pid: the process. One that has ended before gives the reason `noProcess`, as in OTP; when
+///     that can happen, use `expectExit(of:on:reason:within:_:)`.
 ///   - node: a node that the process runs on.
 ///   - reason: with which it has to end.
 ///   - limit: how long to wait at most; see ``TestProbe`` for the clock.
 ///   - fileID: for the error.
 ///   - line: for the error.
 /// - Returns: the reason.
-/// - Throws: ``ExpectationError`` when the process lives on, with what it does, or ends with another
-///   reason; `SpawnError` when the node has stopped; `CancellationError`.
+/// - Throws: ``ExpectationError`` when the process lives on, with what it does, or ends with
+///   another reason; `SpawnError` when the node has stopped; `CancellationError`.
 /// - Source: OTP's `monitor/2` and a `receive` of the DOWN; Akka's `expectTerminated`.
 @discardableResult
 public func expectDown(
@@ -63,7 +63,8 @@ public func expectDown(
 /// #expect(reason == .error(Crash()))
 /// ```
 ///
-/// The process is monitored before `body` runs, so that the real reason is known however soon it ends.
+/// The process is monitored before `body` runs, so that the real reason is known however soon it
+/// ends.
 ///
 /// - Parameters:
 ///   - pid: the process.

@@ -16,20 +16,20 @@ public import Troupe
 /// }
 /// ```
 ///
-/// A test that is simulated makes its node with ``Simulation/node(_:environment:processCountMax:events:)``
-/// instead.
+/// A test that is simulated makes its node with
+/// ``Simulation/node(_:environment:processCountMax:events:)`` instead.
 ///
 /// - Parameters:
 ///   - name: of the node.
 ///   - options: of the node. Events go to standard error unless they name another sink.
-///   - clock: the clock of the node, in the place of the scheduler of the options: then the node has
-///     two threads of its own, which end with it. While the node is stopped the clock runs by
+///   - clock: the clock of the node, in the place of the scheduler of the options: then the node
+///     has two threads of its own, which end with it. While the node is stopped the clock runs by
 ///     itself, so that grace periods pass. Nil for the options' scheduler.
 ///   - grace: see `Node.stop(grace:)`.
 ///   - body: the test.
 /// - Returns: what the body returns.
-/// - Throws: what the body throws; else ``NodeLeak`` when something of the node is left after it was
-///   stopped; `NodeError` when it cannot be made.
+/// - Throws: what the body throws; else ``NodeLeak`` when something of the node is left after it
+///   was stopped; `NodeError` when it cannot be made.
 public func withNode<Result>(
     _ name: String = "test", options: NodeOptions = NodeOptions(), clock: VirtualClock? = nil,
     grace: Duration = .seconds(5), _ body: (Node) async throws -> Result
@@ -56,8 +56,8 @@ public func withNode<Result>(
 public struct NodeLeak: Error, Sendable, Hashable {
     /// The name of the node.
     public let node: String
-    /// Processes that did not end, not even by a kill, because a callback does not return: behaviour
-    /// and pid.
+    /// Processes that did not end, not even by a kill, because a callback does not return:
+    /// behaviour and pid.
     public let processes: [String]
     /// Names that are registered.
     public let names: [String]
