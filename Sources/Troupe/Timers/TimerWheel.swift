@@ -7,8 +7,8 @@
 ///
 /// Time is a number of nanoseconds that the caller passes in. Inserting and removing are constant
 /// in the number of timers. A timer is never early; it is late by less than one tick, 0.52 ms unless
-/// one asks for another, plus the time until ``advance(to:)`` is called. Timers that come due together are returned in the
-/// order of their deadlines, equal deadlines in the order of insertion.
+/// one asks for another, plus the time until ``advance(to:)`` is called. Timers that come due
+/// together are returned in the order of their deadlines, equal deadlines in the order of insertion.
 ///
 /// Invariants, with `current` in ticks and every timer's tick being its deadline rounded up:
 /// - A timer is on the level of the highest group of 6 bits in which its tick differs from

@@ -27,7 +27,7 @@ struct EscapeTests {
         let escape = await escape { simulation in
             let worker = try await simulation.node().spawn(Worker.self)
             _ = try await worker.call { _ in
-                try await Task.sleep(for: .milliseconds(5))
+                try await ContinuousClock().sleep(for: .milliseconds(5))
                 return 1
             }
         }
@@ -36,7 +36,7 @@ struct EscapeTests {
 
     @Test("a sleep of Swift's own in the body")
     func sleepOfBody() async throws {
-        let escape = await escape { _ in try await Task.sleep(for: .milliseconds(5)) }
+        let escape = await escape { _ in try await ContinuousClock().sleep(for: .milliseconds(5)) }
         #expect(escape?.by == "body")
     }
 

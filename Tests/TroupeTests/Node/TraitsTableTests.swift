@@ -12,7 +12,7 @@ struct TraitsTableTests {
     private static func makeTraits(_ type: Any.Type, obeysParent: Bool = false) -> ProcessTraits {
         ProcessTraits(
             options: .default, groupLeader: nil, type: type, isServer: true,
-            obeysParent: obeysParent)
+            obeysParent: obeysParent, isSimulated: false)
     }
 
     /// Enough types for chains of more than one.
