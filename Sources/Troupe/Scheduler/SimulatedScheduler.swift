@@ -115,6 +115,7 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         var waitingTasks: Set<Int> = []
         var now: UInt64
         var readsOfClock = 0
+        var spread: UInt64 = 1
         /// The simulation's thread; 0 before it has begun.
         var thread: UInt = 0
     }
@@ -162,6 +163,14 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     override var coarseNow: UInt64 { now }
+
+    /// The same numbers in every run: they only spread delays, so they are no decisions of their own.
+    override func randomFraction() -> Double {
+        state.withLock { state in
+            state.spread = state.spread &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Double(state.spread >> 11) / Double(1 << 53)
+        }
+    }
 
     /// What the clock shows, for those who drive it.
     package var clock: UInt64 { state.withLock { $0.now } }
