@@ -215,7 +215,8 @@ extension ProcessCell {
     final func deferCall(_ call: ReplyCell) {
         withCore { core in
             if call.withState({ $0.deferred(by: self) }) {
-                core.makeRelations().makeRare().deferredCalls[ObjectIdentifier(call)] = call
+                core.makeRelations().makeRare().deferredCalls[ObjectIdentifier(call)] =
+                    (call, popped.load(ordering: .relaxed))
             }
         }
     }

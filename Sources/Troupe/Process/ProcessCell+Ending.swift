@@ -131,7 +131,8 @@ extension ProcessCell {
     private func sendSignals(_ reason: ExitReason, _ relations: Relations) {
         let pid = pid
         if let rare = relations.rare {
-            for call in rare.deferredCalls.values { call.fail(.exited(reason)) }
+            let calls = rare.deferredCalls.values.sorted { $0.position < $1.position }
+            for deferred in calls { deferred.call.fail(.exited(reason)) }
             for waiter in withCore({ _ in dismissWaiters(rare) }) { waiter.resume() }
         }
         let signal = ExitSignal(kind: .link, reason: reason)

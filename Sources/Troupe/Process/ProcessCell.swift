@@ -337,11 +337,28 @@ extension ProcessCell {
     @usableFromInline
     final func askSimulation<E: MailboxElement>(_ element: E) -> PutResult? {
         guard let simulated = scheduler.simulated else { return nil }
-        switch simulated.sent(to: self, naming: { element.typeName }, { _ = self.putNow(element) })
+        switch simulated.sent(to: self, naming: { element.typeName }, { self.putLate(element) })
         {
         case .now: return nil
         case .later: return .accepted
         case .full: return .full
+        }
+    }
+
+    /// A message arrives that was held up. Its sender has been told that it was accepted: so when the
+    /// process has ended, it is as if the message had waited in the mailbox then.
+    private final func putLate<E: MailboxElement>(_ element: E) {
+        switch putNow(element) {
+        case .accepted: break
+        case .full: element.wasDropped(by: self)
+        case .gone:
+            let reason = withCore { $0.lifecycle.stopReason } ?? .noProcess
+            var queue = MessageQueue()
+            queue.append(element)
+            withUnsafeMutablePointer(to: &queue) { queue in
+                _ = behaviour(self, .discard(queue, reason))
+            }
+            queue.releaseMemory()
         }
     }
 

@@ -18,7 +18,8 @@ final class RareRelations: @unchecked Sendable {
     /// What this process has in registries, groups and events, by reference.
     @exclusivity(unchecked) var attachments: [UInt64: any Attachment] = [:]
     /// Calls that a handler has taken without replying yet.
-    @exclusivity(unchecked) var deferredCalls: [ObjectIdentifier: ReplyCell] = [:]
+    @exclusivity(unchecked) var deferredCalls:
+        [ObjectIdentifier: (call: ReplyCell, position: UInt64)] = [:]
     /// Requests to others whose response shall come as a message, by reference.
     @exclusivity(unchecked) var requests: [UInt64: ReplyCell] = [:]
     /// What the server has told itself to do before its next message.

@@ -77,6 +77,9 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
         resume()
     }
 
+    /// A random number from 0 to 1, to spread what would happen at the same time.
+    func randomFraction() -> Double { .random(in: 0...1) }
+
     /// The running task is about to wait in an operation of this library.
     func willSuspend() {}
 

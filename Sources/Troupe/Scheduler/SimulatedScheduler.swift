@@ -77,6 +77,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     fileprivate enum Work {
         case process(ProcessCell)
         case job(UnownedJob)
+        /// What lets a task go on that has yielded.
+        case yield(UnownedJob)
         case timer
         case arrival(Pair)
     }
@@ -103,6 +105,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         /// For whom the next job is that comes.
         var handsOverTo: SimulatedActor?
         var caughtJob: (job: UnownedJob, owner: SimulatedActor)?
+        /// Whose task is about to go on after it has yielded.
+        var yielder: SimulatedActor?
         /// Whether the running task has said that it waits in an operation of the library.
         var waitIsKnown = false
         /// Those whose task waits for something else, as far as can be seen.
@@ -111,9 +115,14 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         var waitingTasks: Set<Int> = []
         var now: UInt64
         var readsOfClock = 0
+        var spread: UInt64 = 1
         /// The simulation's thread; 0 before it has begun.
         var thread: UInt = 0
     }
+
+    /// How the job describes itself that a task leaves in its place when it yields. It is no task's,
+    /// and does nothing but to queue that task again.
+    private static let yieldName = "ExecutorJob(id: nil)"
 
     private let state: Lock<State>
 
@@ -154,6 +163,14 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     override var coarseNow: UInt64 { now }
+
+    /// The same numbers in every run: they only spread delays, so they are no decisions of their own.
+    override func randomFraction() -> Double {
+        state.withLock { state in
+            state.spread = state.spread &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Double(state.spread >> 11) / Double(1 << 53)
+        }
+    }
 
     /// What the clock shows, for those who drive it.
     package var clock: UInt64 { state.withLock { $0.now } }
@@ -197,12 +214,20 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         let job = UnownedJob(job)
         let isOnThread = isOnThread
         let (actor, waker, isStrange) = state.withLock { state in
+            if isOnThread, name == Self.yieldName, let running = state.running {
+                state.agenda.insert(
+                    SimulatedChoice(actor: running, kind: .resumption), .yield(job))
+                return (running, SimulatedActor?.none, false)
+            }
             let actor = state.owner(of: name)
             let waker = state.running
             state.suspects.removeAll { $0 == actor }
             if case .task(let number) = actor { state.waitingTasks.remove(number) }
-            if isOnThread, state.handsOverTo != nil, state.caughtJob == nil {
+            if isOnThread, state.handsOverTo != nil || state.yielder == actor,
+                state.caughtJob == nil
+            {
                 state.handsOverTo = nil
+                state.yielder = nil
                 state.caughtJob = (job, actor)
                 return (actor, SimulatedActor?.none, false)
             }
@@ -282,6 +307,10 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
             _ = cell.behaviour(cell, .step)
         case .job(let job):
             run(job, of: choice.actor)
+        case .yield(let job):
+            state.withLock { $0.yielder = choice.actor }
+            run(job, of: choice.actor)
+            state.withLock { $0.yielder = nil }
         case .timer:
             takeTimer()?.timerFired()
         case .arrival(let pair):
@@ -310,7 +339,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         state.withLock { state in
             guard !state.waitIsKnown else { return }
             // Not queued again, nothing said: it is over, or waits elsewhere.
-            let isQueued = state.agenda.hasNew(of: owner, since: count)
+            let isQueued =
+                state.caughtJob?.owner == owner || state.agenda.hasNew(of: owner, since: count)
             switch owner {
             case .body, .process: if !isQueued { state.suspects.append(owner) }
             case .timers, .task: break

@@ -30,7 +30,9 @@ extension ProcessCell {
     final func receive(_ signal: ExitSignal, from sender: Pid?) {
         if traits.isSimulated, let simulated = scheduler.simulated {
             let fate = simulated.signalled(
-                self, naming: { "exit \(signal.reason)" }, isOrder: sender == nil,
+                self, naming: { "exit \(signal.reason)" },
+                // What one sends oneself is not on its way.
+                isOrder: sender == nil || sender == pid,
                 { self.receiveNow(signal, from: sender) })
             if fate == .later { return }
         }

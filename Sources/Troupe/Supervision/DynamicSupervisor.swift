@@ -78,7 +78,8 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
         case let exit as MessageExit:
             let child = state.number(of: exit.from).flatMap { state[$0] }
             let action = state.exited(
-                exit.from, exit.reason, at: process.node.clock.now, random: .random(in: 0...1))
+                exit.from, exit.reason, at: process.node.clock.now,
+                random: process.node.scheduler.randomFraction())
             if action != .ignore, child?.restart == .permanent || !exit.reason.isClean {
                 process.report(.terminated(exit.reason), child: nil, exit.from)
             }
@@ -155,7 +156,7 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
         case .failure(let failure):
             process.report(.startFailed(failure), child: nil, nil)
             state.restartFailed(
-                number, at: process.node.clock.now, random: .random(in: 0...1))
+                number, at: process.node.clock.now, random: process.node.scheduler.randomFraction())
         }
     }
 

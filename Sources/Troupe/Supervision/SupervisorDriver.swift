@@ -96,7 +96,8 @@ struct SupervisorDriver {
         switch message {
         case let exit as MessageExit:
             let action = state.exited(
-                exit.from, exit.reason, at: process.node.clock.now, random: .random(in: 0...1))
+                exit.from, exit.reason, at: process.node.clock.now,
+                random: process.node.scheduler.randomFraction())
             try await carryOut(action, exit, process)
         case is RestartAlarm.Ring: break
         case is StuckWatch.Look:
@@ -136,7 +137,8 @@ struct SupervisorDriver {
             if let failure = try await start(id, isRestart: true, process) {
                 report(.startFailed(failure), id, nil, process)
                 state.restartFailed(
-                    id, of: plan, at: process.node.clock.now, random: .random(in: 0...1))
+                    id, of: plan, at: process.node.clock.now,
+                    random: process.node.scheduler.randomFraction())
                 return
             }
         }

@@ -370,7 +370,9 @@ final class SimulationRun: SimulationDirector, Sendable {
                 for (index, fault) in options.faults.enumerated()
                 where state.faultsLeft[index] > 0 && state.isTarget(sending.to, of: index) {
                     switch fault.kind {
-                    case .delay(let probability) where fate == .now:
+                    // What one sends oneself is not on its way.
+                    case .delay(let probability)
+                    where fate == .now && sending.from != .process(sending.to):
                         if state.decisions.happens(probability: probability) {
                             state.happened(index)
                             fate = .later
