@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// The place where the reply to one call is awaited and put; the driver of ``CallState``.
 @usableFromInline
 class ReplyCell: TimerTarget, @unchecked Sendable {
