@@ -15,14 +15,14 @@ struct SimulatedChaosTests {
         // What may go wrong here takes long to repeat.
         var options = SimulationOptions(
             livelockSteps: 20_000, stepMax: 100_000, shrinkingRuns: 20)
+        // Group strategies take a child that waits for its next attempt along when a sibling fails, so
+        // that the attempt is never made: there nothing fails to start, to keep the model simple. So
+        // their asynchronous child, which could be killed in its init, is spared.
         options.faults = [
             .kill(probability: 0.02, limit: 12) { target in
-                target.behaviour == "Supervisor"
-                    ? !target.names.contains("root") : !target.names.isEmpty
+                guard let name = target.names.first else { return target.behaviour == "Supervisor" }
+                return name != "root" && !(name.hasPrefix("group") && name.hasSuffix(".1"))
             },
-            // Group strategies take a child that waits for its next attempt along when a sibling
-            // fails, so that the attempt is never made: there nothing fails to start, to keep the
-            // model simple.
             .failInit(probability: 0.1, limit: 6) { target in
                 target.names.contains { $0.hasPrefix("single") }
             },
@@ -43,7 +43,7 @@ struct SimulatedChaosTests {
         }
     }
 
-    @Test("the same seed makes the same run", arguments: Self.ways)
+    @Test("the same seed makes the same run", arguments: ways)
     func repeated(way: SimulatedWay) async throws {
         try await expectSameTrace(seed: 1, options: way.options(Self.options)) {
             try await SimulatedChaos.run($0)
