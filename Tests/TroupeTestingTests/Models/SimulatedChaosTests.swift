@@ -124,19 +124,26 @@ private final class SimulatedChaos: Sendable {
 
     private var tree: SupervisorSpec {
         SupervisorSpec(limit: RestartLimit(1_000_000, within: .seconds(1))) {
-            for branch in 0..<2 {
-                ChildSpec.supervisor("\(branch)", limit: ChaosTree.limit) {
-                    for twig in 0..<2 {
-                        ChildSpec.supervisor(
-                            "\(branch).\(twig)", strategy: ChaosTree.strategy(branch, twig),
-                            limit: ChaosTree.limit
-                        ) {
-                            for leaf in 0..<3 { worker(branch, twig, leaf) }
-                        }
-                    }
+            for number in 0..<2 { branch(number) }
+        }
+    }
+
+    private func branch(_ branch: Int) -> ChildSpec {
+        var spec = ChildSpec.supervisor("\(branch)", limit: ChaosTree.limit) {
+            for twig in 0..<2 {
+                ChildSpec.supervisor(
+                    "\(branch).\(twig)", strategy: ChaosTree.strategy(branch, twig),
+                    limit: ChaosTree.limit
+                ) {
+                    for leaf in 0..<3 { worker(branch, twig, leaf) }
                 }
             }
         }
+        // When a branch is killed while a twig waits for a worker that does not heed its shutdown, the
+        // names of the twig's workers are taken until time has passed, which it only does when nobody
+        // tries again at once.
+        spec.recovery.backoff = RestartBackoff(from: .milliseconds(30), upTo: .milliseconds(100))
+        return spec
     }
 
     private func worker(_ branch: Int, _ twig: Int, _ leaf: Int) -> ChildSpec {
