@@ -117,8 +117,9 @@ private final class SimulatedChaos: Sendable {
             let root = try? await node.spawn(
                 Supervisor.self, tree, options: .init(name: "root"))
             if let root { return root }
-            // The children of a supervisor that was killed on the way learn of it by their links.
-            await simulation.settle()
+            // The children of a supervisor that was killed on the way learn of it by their links, and
+            // end their own.
+            try await simulation.sleep(for: .seconds(1))
             try Violation.unless(node.count == 0, "a start has failed and left something")
         }
         throw Violation(description: "the tree does not start")
