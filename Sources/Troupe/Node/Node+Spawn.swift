@@ -337,7 +337,12 @@ extension ProcessCell {
             await startTimeout(timeout, inbox, parent: parent)
         } onCancel: {
             // A supervisor has to end the children that it has started so far.
-            if self.traits.childReader != nil { self.orderShutdown() } else { self.killSelf() }
+            let signal =
+                self.traits.childReader != nil
+                ? ExitSignal(kind: .order, reason: .shutdown)
+                : ExitSignal(kind: .explicit, reason: .kill)
+            // Whose init has returned has been started, whether or not its starter knows already.
+            self.receiveNow(signal, from: self.pid, onlyDuringInit: true)
         }
         if let failure { return failure }
         return outcome.withState { _ in outcome.value ?? nil }

@@ -40,10 +40,13 @@ extension ProcessCell {
     }
 
     /// As ``receive(_:from:)``, without asking a simulation.
-    final func receiveNow(_ signal: ExitSignal, from sender: Pid?) {
+    ///
+    /// - Parameter onlyDuringInit: whether it is for nothing once `init` has returned.
+    final func receiveNow(_ signal: ExitSignal, from sender: Pid?, onlyDuringInit: Bool = false) {
         var runner: Runner?
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }
+            if onlyDuringInit, core.lifecycle.phase != .starting { return .none }
             if signal.kind == .link {
                 // Unlinked meanwhile: the signal is dropped.
                 guard let sender, core.relations?.links.signalArrived(from: sender) ?? false

@@ -64,7 +64,7 @@ struct TestProbeTests {
             // It comes while the probe waits: its first look is what sends it.
             var hasAsked = false
             let error = await #expect(throws: ProbeError.self) {
-                try await probe.next(Note.self, within: .milliseconds(200)) { note in
+                try await probe.next(Note.self, within: .seconds(2)) { note in
                     if !hasAsked, note == .hello {
                         hasAsked = true
                         for _ in 1...2 { try? subject.cast(.tell(probe.pid, .number(1))) }
@@ -76,10 +76,10 @@ struct TestProbeTests {
             guard case .timeout(let timeout) = error else { return }
             #expect(timeout.arrived == ["Note.number", "Note.number", "Note.text"])
             #expect(timeout.kept == ["Note.hello"])
-            #expect(timeout.waited == .milliseconds(200))
+            #expect(timeout.waited == .seconds(2))
             let text = "\(timeout)"
             #expect(
-                text.hasPrefix("probe \"teller\" \(probe.pid) waited 0.2 seconds for Note that"))
+                text.hasPrefix("probe \"teller\" \(probe.pid) waited 2.0 seconds for Note that"))
             #expect(text.contains("TestProbeTests.swift:"))
             #expect(text.contains("; what arrived: 2 × Note.number, Note.text; "))
             #expect(text.hasSuffix("what was there before: Note.hello"))
@@ -137,6 +137,8 @@ struct TestProbeTests {
             }
             let error = await #expect(throws: ProbeError.self) {
                 _ = try await probe.monitor(subject.pid)
+                // When this has been done the DOWN has been, too.
+                try await probe.unlink(subject.pid)
                 try await probe.next(Int.self, within: .milliseconds(20))
             }
             #expect("\(try #require(error))".contains("MessageDown(\(subject.pid): noproc)"))

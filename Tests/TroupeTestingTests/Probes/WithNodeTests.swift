@@ -66,6 +66,8 @@ struct WithNodeTests {
                         parker.park()
                     })
                 try await probe.next(Note.self)
+                // The other may need longer than the grace period to end.
+                await probe.stop()
             }
         }
         parker.unpark()

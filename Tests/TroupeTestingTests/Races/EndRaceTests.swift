@@ -219,11 +219,10 @@ struct EndRaceTests {
         if isLinked {
             #expect(holder == nil && node.count == 0)
         } else {
-            // It is there for good, or was taken along: also in the moment between the end of its init
-            // and the next step of its starter.
+            // It is there for good, or was taken along; what the starter has been told is true.
             #expect(node.count == (holder == nil ? 0 : 1))
-            if let holder {
-                #expect(started.entries.allSatisfy { $0 == holder })
+            #expect(started.entries.allSatisfy { $0 == holder })
+            if holder != nil {
                 let child = try #require(node.server(SlowIdler.self, named: "n").current)
                 try await child.stop()
             }

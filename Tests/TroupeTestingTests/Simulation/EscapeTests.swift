@@ -96,4 +96,34 @@ struct EscapeTests {
             #expect(sum == 3)
         }
     }
+
+    @Test("actors are part of it, and their callers go on in it")
+    func actors() async throws {
+        actor Box {
+            var sum = 0
+            func add(_ amount: Int) -> Int {
+                sum += amount
+                return sum
+            }
+        }
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let program: @Sendable (Simulation) async throws -> String = { simulation in
+                let node = try simulation.node()
+                let box = Box()
+                let adders = try (1...3).map { amount in
+                    try node.spawn { process in
+                        for _ in 0..<3 {
+                            _ = await box.add(amount)
+                            try await process.sleep(for: .milliseconds(1))
+                        }
+                    }
+                }
+                for adder in adders { try await adder.value }
+                #expect(await box.add(0) == 18)
+                return simulation.trace.description
+            }
+            let first = try await withSimulation(seed: seed, program)
+            #expect(try await withSimulation(seed: seed, program) == first)
+        }
+    }
 }
