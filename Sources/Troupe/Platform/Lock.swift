@@ -34,6 +34,10 @@ struct LockWord: ~Copyable, Sendable {
 
     @inlinable
     func release() {
+        // Not for the processor, for which the store is enough: the compiler moves the retain of an
+        // object that was read with the lock held beyond a store, even this one, but not beyond a
+        // fence. There another thread may have destroyed the object.
+        atomicMemoryFence(ordering: .releasing)
         word.store(0, ordering: .releasing)
     }
 }
