@@ -20,8 +20,8 @@ public import Troupe
 /// Everything of a node goes by its clock: timers, timeouts of calls, idle timeouts, sleeps, the
 /// restart windows of supervisors. What happens because of that is done by the node's threads, as
 /// always. So there are three ways to see the effects of time:
-/// - ``run(for:)`` lets time pass from timer to timer, and each time waits until all has been done
-///   that follows. Nearly all tests want this.
+/// - ``run(for:settlingWithin:)`` lets time pass from timer to timer, and each time waits until all
+///   has been done that follows. Nearly all tests want this.
 /// - ``advance(by:)`` only lets the timers fire. What they send is handled later, on other threads:
 ///   wait for it with a ``TestProbe``, a call, ``expectDown(of:on:reason:within:fileID:line:)`` or
 ///   ``settle(within:)``.

@@ -5,7 +5,7 @@
 
 public import Testing
 
-/// Runs a test once for every seed, until it fails; see ``Testing/Trait/seeds(_:)``.
+/// Runs a test once for every seed, until it fails; see `seeds(_:)`.
 public struct SeedsTrait: TestTrait, TestScoping {
     let seeds: ClosedRange<Int>
 
