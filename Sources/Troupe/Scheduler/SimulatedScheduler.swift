@@ -91,8 +91,6 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     fileprivate struct State: @unchecked Sendable {
         // Unchecked: only reachable through the lock.
 
-        /// Weak, because it holds nodes, which hold their scheduler.
-        weak var director: (any SimulationDirector)?
         var agenda = SimulatedAgenda<Work>()
         /// Timers that have been taken out of the wheel; the first is in the agenda.
         var due: [any TimerTarget] = []
@@ -124,7 +122,14 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     /// and does nothing but to queue that task again.
     private static let yieldName = "ExecutorJob(id: nil)"
 
+    /// Weak, because it holds nodes, which hold their scheduler.
+    private final class DirectorPlace: @unchecked Sendable {
+        // Unchecked: set once, before the simulation begins.
+        weak var director: (any SimulationDirector)?
+    }
+
     private let state: Lock<State>
+    private let directorPlace = DirectorPlace()
 
     /// Where the clock begins: not at zero, so that one can look back.
     package static let beginning: UInt64 = 3_600_000_000_000
@@ -138,8 +143,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
 
     /// Who is asked and told. Once it is gone everything goes its way, and nothing runs any more.
     package var director: (any SimulationDirector)? {
-        get { state.withLock { $0.director } }
-        set { state.withLock { $0.director = newValue } }
+        get { directorPlace.director }
+        set { directorPlace.director = newValue }
     }
 
     package override var threadCount: Int { 1 }
