@@ -166,7 +166,7 @@ final class Runner: @unchecked Sendable {
     private func serve(_ next: inout RunnerAssignment?) async {
         guard let assignment = next.take() else { return }
         cell = assignment.cell
-        if assignment.cell.traits.isSimulated {
+        if scheduler.simulated != nil {
             let pid = assignment.cell.pid
             state.withLock { $0.lastServed = pid }
         }
