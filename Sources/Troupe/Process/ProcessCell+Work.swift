@@ -123,9 +123,12 @@ extension ProcessCell {
         var timerWake = TimerService.Wake.none
         let next = withCore { core -> Next in
             if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
-            let hasNothing =
-                batch.isEmpty && core.queue.isEmpty && core.relations?.needsAttention != true
-            guard hasBudget || hasNothing else {
+            // One without anything to do need not queue up to find that out.
+            guard
+                hasBudget
+                    || batch.isEmpty && core.queue.isEmpty
+                        && core.relations?.needsAttention != true
+            else {
                 if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
                 core.lifecycle.yielded()
                 core.runner = nil

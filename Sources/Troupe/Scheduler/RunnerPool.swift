@@ -82,6 +82,7 @@ final class Runner: @unchecked Sendable {
     private let state = Lock(State())
     private let pool: RunnerPool
     private let scheduler: Scheduler
+    private let isSimulated: Bool
     // For the same reason nothing has to be checked at run time.
     @exclusivity(unchecked) private var identity: UnsafeCurrentTask?
     @exclusivity(unchecked) private(set) var cell: ProcessCell?
@@ -92,6 +93,7 @@ final class Runner: @unchecked Sendable {
     fileprivate init(pool: RunnerPool, scheduler: Scheduler) {
         self.pool = pool
         self.scheduler = scheduler
+        self.isSimulated = scheduler.simulated != nil
     }
 
     fileprivate func start(_ assignment: RunnerAssignment) {
@@ -166,7 +168,7 @@ final class Runner: @unchecked Sendable {
     private func serve(_ next: inout RunnerAssignment?) async {
         guard let assignment = next.take() else { return }
         cell = assignment.cell
-        if scheduler.simulated != nil {
+        if isSimulated {
             let pid = assignment.cell.pid
             state.withLock { $0.lastServed = pid }
         }

@@ -180,10 +180,11 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     /// What the clock shows, for those who drive it.
     package var clock: UInt64 { state.withLock { $0.now } }
 
-    /// Waits until the clock has come so far.
+    /// Waits until the clock has moved on by so much.
     ///
     /// - Throws: `CancellationError` when the task is cancelled.
-    package func sleep(until deadline: UInt64) async throws {
+    package func sleep(for span: Duration) async throws {
+        let deadline = deadline(after: span)
         if deadline > clock {
             let alarm = ReplyCell(callee: Pid(node: "simulation", id: 0, creation: 1))
             await alarm.wait(deadline: deadline, on: self)
@@ -268,8 +269,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         return body()
     }
 
-    /// To be called by the body's task when it is about to end.
-    package func bodyEnds() { willSuspend() }
+    /// To be called by a task that is about to wait for the simulation itself, or to end.
+    package func taskWaits() { willSuspend() }
 
     /// How many timers are armed, or due.
     package var timerCount: Int { timers.count + state.withLock { $0.due.count } }
@@ -332,10 +333,12 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     /// Puts the timer that is one of the ``choices`` off.
-    package func postponeTimer(_ index: Int, by nanoseconds: UInt64) {
+    package func postponeTimer(_ index: Int, by span: Duration) {
         _ = state.withLock { $0.agenda.take(index) }
         guard let timer = takeTimer() else { return }
-        _ = timers.schedule(at: clock + nanoseconds, timer)
+        // At least by a moment, or it would be due again at once.
+        let later = max(1, span.clampedNanoseconds)
+        _ = timers.schedule(at: clock.addingSaturated(later), timer)
     }
 
     private func run(_ job: UnownedJob, of owner: SimulatedActor) {

@@ -44,8 +44,7 @@ public final class Simulation: Sendable {
     ///
     /// - Throws: `CancellationError` when the simulation has failed meanwhile.
     public func sleep(for duration: Duration) async throws {
-        let scheduler = run.scheduler
-        try await scheduler.sleep(until: scheduler.clock &+ duration.nanosecondCount)
+        try await run.scheduler.sleep(for: duration)
     }
 
     /// Lets the body wait until nothing can happen any more without time passing: all messages that

@@ -94,7 +94,7 @@ final class SimulationRun: SimulationDirector, Sendable {
 
     /// Waits until nothing can happen without time passing.
     func settle() async {
-        scheduler.bodyEnds()
+        scheduler.taskWaits()
         await withCheckedContinuation { continuation in
             state.withLock { $0.settlers.append(continuation) }
         }
@@ -131,7 +131,7 @@ final class SimulationRun: SimulationDirector, Sendable {
     /// The task of the body is about to end.
     func end() {
         state.withLock { $0.isOver = true }
-        scheduler.bodyEnds()
+        scheduler.taskWaits()
     }
 
     // MARK: - The simulation's side
@@ -198,11 +198,15 @@ final class SimulationRun: SimulationDirector, Sendable {
             let actors = choices.map(\.choice.actor)
             let next = state.decisions.next(among: actors, at: state.step)
             let chosen = choices[next].choice
+            let fault = stepFault(at: chosen, &state)
             if isTracing {
-                state.recorder.begin(chosen, at: state.step, now: time(scheduler))
+                // Who stands still takes what made it go on later.
+                let isTaken = if case .hang = fault { false } else { true }
+                state.recorder.begin(
+                    chosen, at: state.step, now: time(scheduler), isTaken: isTaken)
             }
             state.lastActors[state.step % state.lastActors.count] = chosen.actor
-            return (next, stepFault(at: chosen, &state))
+            return (next, fault)
         }
         let choice = choices[index]
         let actor = choice.choice.actor
@@ -215,7 +219,7 @@ final class SimulationRun: SimulationDirector, Sendable {
                 let text = SimulationTrace.text(duration)
                 recorder.add(.fault, from: actor, "stands still for \(text)")
             }
-            let end = scheduler.clock + duration.nanosecondCount
+            let end = scheduler.deadline(after: duration)
             state.withLock { $0.hung[actor] = end }
             return
         case .late(let duration):
@@ -223,7 +227,7 @@ final class SimulationRun: SimulationDirector, Sendable {
                 let text = SimulationTrace.text(duration)
                 recorder.add(.fault, from: actor, "a timer is late by \(text)")
             }
-            return scheduler.postponeTimer(choice.index, by: max(1, duration.nanosecondCount))
+            return scheduler.postponeTimer(choice.index, by: duration)
         case nil:
             break
         }
@@ -494,14 +498,5 @@ extension SimulationRun.State {
     fileprivate mutating func happened(_ fault: Int) {
         faultsLeft[fault] -= 1
         faultCount += 1
-    }
-}
-
-extension Duration {
-    /// In nanoseconds; negative ones are 0.
-    var nanosecondCount: UInt64 {
-        guard self > .zero else { return 0 }
-        let (seconds, attoseconds) = components
-        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 }

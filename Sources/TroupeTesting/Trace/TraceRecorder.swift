@@ -51,13 +51,17 @@ struct TraceRecorder: Sendable {
     }
 
     /// A step begins.
-    mutating func begin(_ choice: SimulatedChoice, at step: Int, now: Duration) {
+    ///
+    /// - Parameter isTaken: whether what made it possible has its effect in it.
+    mutating func begin(
+        _ choice: SimulatedChoice, at step: Int, now: Duration, isTaken: Bool
+    ) {
         self.step = step
         self.now = now
         switch choice.kind {
         case .turn, .resumption:
             cause = pending[choice.actor]?.first ?? 0
-            if cause != 0 { pending[choice.actor]?.removeFirst() }
+            if cause != 0, isTaken { pending[choice.actor]?.removeFirst() }
         case .timer, .arrival:
             cause = 0
         }

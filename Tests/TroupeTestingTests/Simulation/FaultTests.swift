@@ -153,4 +153,20 @@ struct FaultTests {
             #expect(try await tally.call(.count) == 3)
         }
     }
+
+    @Test("what a process does after it has stood still has the cause that it had before")
+    func causeAfterHang() async throws {
+        let options = options(.hang(probability: 1, for: .seconds(1)) { $0.behaviour == "Tally" })
+        let trace = try await withSimulation(seed: 1, options: options) { simulation in
+            let node = try simulation.node()
+            let tally = try node.spawn(Tally.self, 0)
+            let reader = try node.spawn { process in _ = try await process.receive() }
+            try tally.cast(.sendTo(reader.pid))
+            try await reader.value
+            return simulation.trace
+        }
+        let cast = try #require(trace.entries.first { $0.what == "cast Cast.sendTo" })
+        let sent = try #require(trace.entries.first { $0.what == "String" })
+        #expect(sent.time == .seconds(1) && sent.cause == cast.number)
+    }
 }

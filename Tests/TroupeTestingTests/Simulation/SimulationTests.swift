@@ -42,6 +42,17 @@ struct SimulationTests {
         }
     }
 
+    @Test("a sleep for ever is a deadlock, and no arithmetic fails")
+    func forEver() async throws {
+        let failure = await failure { simulation in
+            try await simulation.sleep(for: .seconds(Int64.max))
+        }
+        guard case .deadlock? = failure?.cause else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+    }
+
     @Test("a handler that waits for the clock in a loop is not caught for ever")
     func busyLoop() async throws {
         try await withSimulation { simulation in
