@@ -80,7 +80,7 @@ private final class ResponseForwarder<Reply: Sendable>: ReplyObserver, @unchecke
     let cell: ProcessCell
     let id: RequestID
     let reply: TypedReplyCell<Reply>
-    var timer: TimerWheelToken?
+    var timer: TimerToken?
 
     init(cell: ProcessCell, id: RequestID, reply: TypedReplyCell<Reply>) {
         self.cell = cell

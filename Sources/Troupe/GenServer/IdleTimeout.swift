@@ -107,7 +107,7 @@ final class IdleTimer: TimerTarget, @unchecked Sendable {
     var timeout: IdleTimeout
     /// The armed timer and its deadline, which may be earlier than it need be: a message does not
     /// cancel it, it finds out by itself when it fires.
-    private var timer: (token: TimerWheelToken, deadline: UInt64)?
+    private var timer: (token: TimerToken, deadline: UInt64)?
     private let cell: ProcessCell
 
     init(_ rule: IdleTimeout.Rule, of cell: ProcessCell) {

@@ -29,7 +29,7 @@ struct NodeState: Sendable {
     /// Those who wait until the node has stopped.
     var waiters: [ReplyCell] = []
     /// Timers that belong to no process.
-    var timers: [UInt64: OwnedTimer] = [:]
+    var timers = TimerList()
 }
 
 extension Node {
@@ -172,10 +172,9 @@ extension Node {
             state.phase = .stopped
             defer {
                 state.waiters = []
-                state.timers = [:]
                 state.isEmpty = nil
             }
-            return (state.waiters, Array(state.timers.values))
+            return (state.waiters, state.timers.removeAll(of: nil))
         }
         for timer in timers { _ = timer.cancel() }
         for event in eventTable.all { _ = event.unregister() }
@@ -194,13 +193,13 @@ extension Node {
     func own(_ timer: OwnedTimer) -> Bool {
         state.withLock { state in
             guard state.phase != .stopped else { return false }
-            state.timers[timer.id] = timer
+            state.timers.insert(timer, of: nil)
             return true
         }
     }
 
     func disown(_ timer: OwnedTimer) {
-        state.withLock { $0.timers[timer.id] = nil }
+        state.withLock { $0.timers.remove(timer, of: nil) }
     }
 }
 

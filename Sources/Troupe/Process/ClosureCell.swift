@@ -317,7 +317,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     func park(deadline: UInt64?) async {
         let wakeUp = deadline.map { _ in WakeUp(cell: self) }
-        var timer: TimerWheelToken?
+        var timer: TimerToken?
         if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
         scheduler.willSuspend()
         await withUnsafeContinuation { continuation in

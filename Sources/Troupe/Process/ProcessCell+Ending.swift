@@ -95,20 +95,16 @@ extension ProcessCell {
             core -> ([String], [UInt64], [OwnedTimer]) in
             core.isClosing = true
             guard let relations = core.relations else { return ([], [], []) }
-            defer {
-                relations.removeNames()
-                relations.timers = IDTable()
-            }
-            guard let rare = relations.rare else {
-                return (relations.names, [], relations.timers.values)
-            }
+            let timers = relations.timers.removeAll(of: self)
+            defer { relations.removeNames() }
+            guard let rare = relations.rare else { return (relations.names, [], timers) }
             defer {
                 rare.aliases = [:]
                 rare.idleTimer?.cancel()
                 rare.idleTimer = nil
             }
             swap(&attached, &rare.attachments)
-            return (relations.names, Array(rare.aliases.keys), relations.timers.values)
+            return (relations.names, Array(rare.aliases.keys), timers)
         }
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }

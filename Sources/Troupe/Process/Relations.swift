@@ -20,8 +20,8 @@ final class Relations: @unchecked Sendable {
     @exclusivity(unchecked) var monitoredBy = IDTable<ProcessCell>()
     /// The oldest of its names.
     @exclusivity(unchecked) private(set) var firstName: String?
-    /// Timers to cancel when this process ends, by reference.
-    @exclusivity(unchecked) var timers = IDTable<OwnedTimer>()
+    /// Timers to cancel when this process ends.
+    @exclusivity(unchecked) var timers = TimerList()
     /// Signals that have become messages, in order.
     @exclusivity(unchecked) var signals = SignalQueue()
     /// What this process waits for.

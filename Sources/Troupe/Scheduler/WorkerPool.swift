@@ -52,12 +52,12 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     static let watchInterval: UInt64 = 50_000
 
     init(
-        threadCount: Int, name: String, use: Use = .byNodes, timers: TimerService = TimerService()
+        threadCount: Int, name: String, use: Use = .byNodes, timers: TimerService? = nil
     ) {
         self.workers = (0..<threadCount).map { Worker(index: $0) }
         self.name = name
         self.use = use
-        super.init(timers: timers)
+        super.init(timers: timers ?? TimerService(threadCount: threadCount))
     }
 
     override var threadCount: Int { workers.count }

@@ -16,7 +16,7 @@ struct MovedTime: Sendable {
 
 extension TimerService {
     /// What the time is that somebody moves.
-    var movedNow: UInt64 { state.withLock { $0.moved?.now ?? 0 } }
+    var movedNow: UInt64 { withDrivenState { $0.moved?.now ?? 0 } }
 
     /// Moves the time. Timers that become due on the way fire on this thread, in the order of their
     /// deadlines, each while the time is its deadline. To be called without a lock.
@@ -47,7 +47,7 @@ extension TimerService {
     ///   - parker: is unparked when it is worth trying again.
     /// - Returns: whether it is now the caller who lets timers fire.
     private func beginMoving(isLate: Bool, _ parker: Parker? = nil) -> Bool {
-        state.withLock { state in
+        withDrivenState { state in
             if state.moved?.isMoving == false {
                 state.moved?.isMoving = true
                 return true
@@ -72,7 +72,7 @@ extension TimerService {
     /// Takes out the timers with the earliest deadline, and moves the time there; if there are none
     /// up to `target`, moves the time to that.
     private func takeNext(upTo target: UInt64) -> [any TimerTarget]? {
-        state.withLock { state in
+        withDrivenState { state in
             let deadline = state.wheel.earliestDeadline().flatMap { $0 <= target ? $0 : nil }
             let instant = max(state.moved?.now ?? 0, deadline ?? target)
             state.moved?.now = instant
@@ -83,7 +83,7 @@ extension TimerService {
 
     /// - Returns: who wants to move the time next; nil when there is a timer to fire first.
     private func endMoving() -> [Parker]? {
-        state.withLock { state in
+        withDrivenState { state in
             guard var moved = state.moved, !moved.hasLate else {
                 state.moved?.hasLate = false
                 return nil

@@ -5,8 +5,9 @@
 
 /// A timer that belongs to processes, or else to the node: it is disarmed when one of them ends.
 class OwnedTimer: TimerTarget, @unchecked Sendable {
-    // Unchecked: `token`, `isCancelled` and `isFiring` are only touched with the lock of the node's
-    // timer service held; what subclasses add belongs to the timer thread.
+    // Unchecked: `token`, `isCancelled` and `isFiring` are only touched with the lock of the wheel
+    // held, the links with that of the holder whose list they belong to; what subclasses add belongs
+    // to the timer thread.
 
     let id: UInt64
     let node: Node
@@ -14,10 +15,15 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     private let owner: ProcessCell?
     let receiver: ProcessCell?
     private let repeats: Bool
+    /// The number of the wheel that it is armed in, each time.
+    private let wheel: Int
     private var token: TimerWheelToken?
     private var isCancelled = false
     /// A timer that repeats does what it is for, and will then be armed again.
     private var isFiring = false
+    // For nothing comes back to a link while it is being touched.
+    @exclusivity(unchecked) private var ownerLink = TimerLink()
+    @exclusivity(unchecked) private var receiverLink = TimerLink()
 
     /// - Parameters:
     ///   - owner: a process that the timer dies with.
@@ -31,6 +37,14 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
         self.node = node
         self.owner = owner
         self.receiver = receiver
+        self.wheel = node.timers.ownWheel
+    }
+
+    /// Its place in the list of a holder: the owner, the receiver, or the node, which is nil.
+    final func withLink<Result>(
+        of holder: ProcessCell?, _ body: (inout TimerLink) -> Result
+    ) -> Result {
+        holder === owner ? body(&ownerLink) : body(&receiverLink)
     }
 
     private var secondHolder: ProcessCell? { receiver === owner ? nil : receiver }
@@ -48,7 +62,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// - Returns: false when the timer has been cancelled meanwhile.
     private func arm(at deadline: UInt64) -> Bool {
-        node.timers.arm(at: deadline, self) { token in
+        node.timers.arm(at: deadline, self, inWheel: wheel) { token in
             isFiring = false
             if isCancelled { return false }
             self.token = token()
@@ -60,7 +74,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     ///
     /// - Returns: how long it still had to run; nil when it has fired or was cancelled before.
     final func cancel() -> Duration? {
-        let deadline = node.timers.withWheel { wheel -> UInt64? in
+        let deadline = node.timers.withWheel(wheel) { wheel -> UInt64? in
             defer {
                 token = nil
                 isCancelled = true
@@ -76,7 +90,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
     final var remaining: Duration? {
-        let deadline = node.timers.withWheel { wheel in token.flatMap { wheel.deadline(of: $0) } }
+        let deadline = node.timers.withWheel(wheel) { wheel in token.flatMap { wheel.deadline(of: $0) } }
         return deadline.map { Self.remaining(until: $0, now: node.scheduler.now) }
     }
 
@@ -85,7 +99,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     }
 
     final func timerFired() {
-        let wasCancelled = node.timers.withWheel { _ in
+        let wasCancelled = node.timers.withWheel(wheel) { _ in
             token = nil
             isFiring = repeats
             return isCancelled
@@ -113,12 +127,12 @@ extension ProcessCell {
     fileprivate final func list(_ timer: OwnedTimer) -> Bool {
         withCore { core in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return false }
-            core.makeRelations().timers.updateValue(timer, for: timer.id)
+            core.makeRelations().timers.insert(timer, of: self)
             return true
         }
     }
 
     fileprivate final func unlist(_ timer: OwnedTimer) {
-        withCore { core in _ = core.relations?.timers.removeValue(forKey: timer.id) }
+        withCore { core in core.relations?.timers.remove(timer, of: self) }
     }
 }

@@ -3,52 +3,57 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// What a timer does when it is due. Called on the timer thread, without a lock.
 protocol TimerTarget: AnyObject, Sendable {
     func timerFired()
 }
 
-/// Drives a ``TimerWheel`` from the monotonic clock: one thread, started with the first timer,
-/// asleep until the next one is due. Or somebody else drives it, by a clock of their own, or moves
+/// Finds an armed timer in a ``TimerService`` again.
+struct TimerToken: Sendable {
+    /// The number of the wheel.
+    fileprivate let wheel: Int
+    fileprivate let token: TimerWheelToken
+}
+
+/// Drives ``TimerWheel``s from the monotonic clock: one thread, started with the first timer, asleep
+/// until the next one is due. Or somebody else drives one wheel, by a clock of their own, or moves
 /// its time.
+///
+/// Each thread of a scheduler arms timers in a wheel of its own. To arm a timer and to cancel it is
+/// part of every call that waits: with one wheel all threads would write the same few lines.
 final class TimerService: Sendable {
     struct State: Sendable {
         var wheel: TimerWheel<any TimerTarget>
-        /// Until when the thread sleeps; nil when it has not been started.
-        var wakesAt: UInt64?
-        var isShutDown = false
-        let isDriven: Bool
         /// Of a service whose time somebody moves.
         var moved: MovedTime?
-
-        mutating func insert(
-            _ deadline: UInt64, _ target: any TimerTarget, _ wake: inout Wake
-        ) -> TimerWheelToken {
-            let token = wheel.insert(deadline: deadline, target)
-            if let moved, deadline <= moved.now { wake = .fireLate }
-            if isDriven { return token }
-            guard let wakesAt else {
-                self.wakesAt = 0
-                wake = .start
-                return token
-            }
-            // A thread that wakes up before anyway finds the new timer by itself.
-            if deadline < wakesAt, let next = wheel.nextAdvance(), next < wakesAt {
-                self.wakesAt = next
-                wake = .wake
-            }
-            return token
-        }
     }
 
-    /// Protects the wheel and what an ``OwnedTimer`` says. A leaf: nothing else is locked while it is
-    /// held.
-    let state: Lock<State>
+    /// More wheels than this are not worth their memory.
+    static let wheelCountMax = 64
+
+    /// Each lock protects a wheel, and what an ``OwnedTimer`` says that is armed there. Leaves:
+    /// nothing else is locked while one is held.
+    private let wheels: FixedArray<Lock<State>>
+    private let isDriven: Bool
+    private let hasThread = Atomic(false)
+    private let isShutDown = Atomic(false)
+    /// Until when the thread sleeps: an earlier timer has to wake it. 0 while it fires timers, as it
+    /// looks at all wheels again after that; the maximum while it does, and while there is no thread.
+    ///
+    /// Read and written with the lock of a wheel held, which says which comes first: whoever arms a
+    /// timer in a wheel that the thread has looked at finds what the thread has written before.
+    private let wakesAt = Atomic<UInt64>(.max)
     private let parker = Parker()
 
-    init() {
-        self.state = Lock(
-            State(wheel: TimerWheel(now: Platform.monotonicNanoseconds()), isDriven: false))
+    /// - Parameter threadCount: how many threads there are that often arm timers.
+    init(threadCount: Int = 1) {
+        let now = Platform.monotonicNanoseconds()
+        self.wheels = FixedArray(count: min(threadCount, Self.wheelCountMax)) {
+            Lock(State(wheel: TimerWheel(now: now)))
+        }
+        self.isDriven = false
     }
 
     /// Timers without a thread, good to a nanosecond: whoever makes them calls
@@ -56,40 +61,65 @@ final class TimerService: Sendable {
     ///
     /// - Parameter now: where their clock begins.
     init(drivenFrom now: UInt64) {
-        self.state = Lock(State(wheel: TimerWheel(now: now, tickShift: 0), isDriven: true))
+        self.wheels = FixedArray(count: 1) {
+            Lock(State(wheel: TimerWheel(now: now, tickShift: 0)))
+        }
+        self.isDriven = true
     }
 
     /// Timers without a thread, good to a nanosecond, with a time of their own that stands still
     /// until ``move(by:)``.
     init(movedFrom now: UInt64) {
-        self.state = Lock(
-            State(
-                wheel: TimerWheel(now: now, tickShift: 0), isDriven: true,
-                moved: MovedTime(now: now)))
+        self.wheels = FixedArray(count: 1) {
+            Lock(State(wheel: TimerWheel(now: now, tickShift: 0), moved: MovedTime(now: now)))
+        }
+        self.isDriven = true
     }
 
-    /// When the next timer is due; nil when none is armed.
+    /// The wheel in which this thread arms timers.
+    var ownWheel: Int {
+        if wheels.count == 1 { return 0 }
+        if let worker = Worker.current { return worker.index % wheels.count }
+        // Of threads from outside there may be many. The addresses differ in the upper bits.
+        let hash = UInt64(Platform.threadID) &* 0x9E37_79B9_7F4A_7C15
+        return Int(hash >> 32) % wheels.count
+    }
+
+    /// Runs `body` with the lock of a wheel held.
+    private func withState<Result>(
+        of wheel: Int, _ body: (inout State) -> Result
+    ) -> Result {
+        wheels.withValue(at: wheel) { $0.withLock(body) }
+    }
+
+    /// Runs `body` with the lock held of the only wheel, which somebody else drives.
+    func withDrivenState<Result>(_ body: (inout State) -> Result) -> Result {
+        assert(isDriven)
+        return withState(of: 0, body)
+    }
+
+    /// When the next timer is due; nil when none is armed. For a service that somebody drives.
     func nextDeadline() -> UInt64? {
-        state.withLock { $0.wheel.earliestDeadline() }
+        withDrivenState { $0.wheel.earliestDeadline() }
     }
 
-    /// Takes out what is due, in the order of deadlines.
+    /// Takes out what is due, in the order of deadlines. For a service that somebody drives.
     func takeDue(at now: UInt64) -> [any TimerTarget] {
-        state.withLock { $0.wheel.advance(to: now) }
+        withDrivenState { $0.wheel.advance(to: now) }
     }
 
     /// Arms a timer.
-    func schedule(at deadline: UInt64, _ target: any TimerTarget) -> TimerWheelToken {
-        arm(at: deadline, target) { insert in insert() }
+    func schedule(at deadline: UInt64, _ target: any TimerTarget) -> TimerToken {
+        let (token, wake) = scheduleLocked(at: deadline, target)
+        perform(wake)
+        return token
     }
 
     /// What is to be done when a timer was armed.
     enum Wake {
         case none
-        /// The thread has to wake up earlier.
+        /// The thread has to wake up earlier, or be started.
         case wake
-        /// There is no thread yet.
-        case start
         /// The time that somebody moves has passed the deadline.
         case fireLate
     }
@@ -99,77 +129,113 @@ final class TimerService: Sendable {
     /// - Returns: what to ``perform(_:)`` when it is released.
     func scheduleLocked(
         at deadline: UInt64, _ target: any TimerTarget
-    ) -> (TimerWheelToken, Wake) {
+    ) -> (TimerToken, Wake) {
+        let wheel = ownWheel
         var wake = Wake.none
-        let token = state.withLock { $0.insert(deadline, target, &wake) }
-        return (token, wake)
+        let token = withState(of: wheel) { insert(deadline, target, into: &$0, &wake) }
+        return (TimerToken(wheel: wheel, token: token), wake)
+    }
+
+    private func insert(
+        _ deadline: UInt64, _ target: any TimerTarget, into state: inout State,
+        _ wake: inout Wake
+    ) -> TimerWheelToken {
+        let token = state.wheel.insert(deadline: deadline, target)
+        if isDriven {
+            if let moved = state.moved, deadline <= moved.now { wake = .fireLate }
+            return token
+        }
+        // A thread that wakes up before anyway finds the new timer by itself.
+        let wakesAt = wakesAt.load(ordering: .relaxed)
+        if deadline < wakesAt, let next = state.wheel.nextAdvance(), next < wakesAt {
+            self.wakesAt.store(next, ordering: .relaxed)
+            wake = .wake
+        }
+        return token
     }
 
     func perform(_ wake: Wake) {
         switch wake {
         case .none: break
-        case .wake: parker.unpark()
-        case .start: Platform.startThread(name: "troupe-timer") { self.run() }
+        case .wake:
+            if hasThread.exchange(true, ordering: .relaxed) {
+                parker.unpark()
+            } else {
+                Platform.startThread(name: "troupe-timer") { self.run() }
+            }
         case .fireLate: fireLate()
         }
     }
 
-    /// Runs `body` with the lock held. It may call its argument, which arms the timer.
+    /// Runs `body` with the lock of a wheel held. It may call its argument, which arms the timer.
     func arm<Result>(
-        at deadline: UInt64, _ target: any TimerTarget,
+        at deadline: UInt64, _ target: any TimerTarget, inWheel wheel: Int,
         _ body: (_ insert: () -> TimerWheelToken) -> Result
     ) -> Result {
         var wake = Wake.none
-        let result = state.withLock { state in body { state.insert(deadline, target, &wake) } }
+        let result = withState(of: wheel) { state in
+            body { insert(deadline, target, into: &state, &wake) }
+        }
         perform(wake)
         return result
     }
 
-    /// Runs `body` with the lock held, which also protects the state of each ``OwnedTimer``.
-    func withWheel<Result>(_ body: (inout TimerWheel<any TimerTarget>) -> Result) -> Result {
-        state.withLock { body(&$0.wheel) }
+    /// Runs `body` with the lock of a wheel held, which also protects the state of each
+    /// ``OwnedTimer`` that belongs there.
+    func withWheel<Result>(
+        _ wheel: Int, _ body: (inout TimerWheel<any TimerTarget>) -> Result
+    ) -> Result {
+        withState(of: wheel) { body(&$0.wheel) }
     }
 
-    /// Disarms a timer.
-    ///
-    /// - Returns: its deadline and target; nil when it has fired or was cancelled before.
-    @discardableResult
-    func cancel(_ token: TimerWheelToken) -> (deadline: UInt64, target: any TimerTarget)? {
-        state.withLock { state in
-            state.wheel.cancel(token).map { ($0.deadline, $0.payload) }
-        }
-    }
-
-    /// The deadline of an armed timer.
-    func deadline(of token: TimerWheelToken) -> UInt64? {
-        state.withLock { $0.wheel.deadline(of: token) }
+    /// Disarms a timer, unless it has fired or was cancelled before.
+    func cancel(_ token: TimerToken) {
+        // The last reference to the target may go here, not within the lock.
+        _ = withState(of: token.wheel) { $0.wheel.cancel(token.token) }
     }
 
     /// How many timers are armed.
-    var count: Int { state.withLock { $0.wheel.count } }
+    var count: Int {
+        (0..<wheels.count).reduce(0) { $0 + withState(of: $1) { $0.wheel.count } }
+    }
 
     /// Ends the thread. Timers that are still armed never fire.
     func shutDown() {
-        _ = state.withLock { state in
-            state.isShutDown = true
-            return state.wheel.removeAll()
-        }
+        isShutDown.store(true, ordering: .sequentiallyConsistent)
+        for wheel in 0..<wheels.count { _ = withState(of: wheel) { $0.wheel.removeAll() } }
         parker.unpark()
     }
 
+    // MARK: - The thread
+
     private func run() {
-        while true {
-            let now = Platform.monotonicNanoseconds()
-            let step = state.withLock { state -> (due: [any TimerTarget], wakesAt: UInt64)? in
-                if state.isShutDown { return nil }
-                let due = state.wheel.advance(to: now)
-                state.wakesAt = state.wheel.nextAdvance() ?? .max
-                return (due, state.wakesAt ?? .max)
-            }
-            guard let step else { return }
-            for target in step.due { target.timerFired() }
-            if !step.due.isEmpty { continue }
-            if step.wakesAt == .max { parker.park() } else { parker.park(until: step.wakesAt) }
+        while !isShutDown.load(ordering: .sequentiallyConsistent) {
+            wakesAt.store(0, ordering: .relaxed)
+            while fireDue() {}
+            wakesAt.store(.max, ordering: .relaxed)
+            let next = nextAdvance()
+            // From now on others may have written an earlier time: then there is a permit.
+            wakesAt.store(next, ordering: .relaxed)
+            if next == .max { parker.park() } else { parker.park(until: next) }
+        }
+    }
+
+    /// - Returns: whether a timer was due.
+    private func fireDue() -> Bool {
+        let now = Platform.monotonicNanoseconds()
+        var due: [TimerWheel<any TimerTarget>.Due] = []
+        for wheel in 0..<wheels.count {
+            withState(of: wheel) { $0.wheel.advance(to: now, into: &due) }
+        }
+        // What one process has armed may be in several wheels.
+        if wheels.count > 1 { due.sort { $0.deadline < $1.deadline } }
+        for timer in due { timer.payload.timerFired() }
+        return !due.isEmpty
+    }
+
+    private func nextAdvance() -> UInt64 {
+        (0..<wheels.count).reduce(.max) { next, wheel in
+            min(next, withState(of: wheel) { $0.wheel.nextAdvance() } ?? .max)
         }
     }
 }

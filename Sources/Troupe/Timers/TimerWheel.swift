@@ -18,6 +18,12 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     /// Finds a timer again. A token of a fired or cancelled timer finds nothing.
     typealias Token = TimerWheelToken
 
+    /// What has come due, and when it was to.
+    struct Due {
+        let deadline: UInt64
+        let payload: Payload
+    }
+
     private struct Entry: Sendable {
         var deadline: UInt64
         var order: UInt64
@@ -147,8 +153,14 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 
     /// Moves time forward and returns what has come due.
     mutating func advance(to now: UInt64) -> [Payload] {
+        var due: [Due] = []
+        advance(to: now, into: &due)
+        return due.map { $0.payload }
+    }
+
+    /// Moves time forward and appends what has come due.
+    mutating func advance(to now: UInt64, into due: inout [Due]) {
         let target = now >> tickShift
-        var due: [Payload] = []
         while let level = occupied.firstIndex(where: { $0 != 0 }) {
             let slot = firstSlot(level: level)
             let tick = startTick(level: level, slot: slot)
@@ -161,7 +173,6 @@ struct TimerWheel<Payload: Sendable>: Sendable {
             }
         }
         current = max(current, target)
-        return due
     }
 
     /// Disarms everything and returns the payloads.
@@ -244,7 +255,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         return above | (UInt64(slot) << shift)
     }
 
-    private mutating func takeDue(slot: Int, into due: inout [Payload]) {
+    private mutating func takeDue(slot: Int, into due: inout [Due]) {
         var timers: [(deadline: UInt64, order: UInt64, index: Int32)] = []
         var next = heads[slot]
         while next != Self.none {
@@ -256,7 +267,9 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         tails[slot] = Self.none
         occupied[0] &= ~(1 << UInt64(slot))
         for timer in timers {
-            if let payload = free(timer.index)?.payload { due.append(payload) }
+            if let (deadline, payload) = free(timer.index) {
+                due.append(Due(deadline: deadline, payload: payload))
+            }
         }
     }
 

@@ -109,7 +109,7 @@ extension ProcessCell {
     var monitoredByCount: Int { withCore { $0.relations?.monitoredBy.count ?? 0 } }
 
     /// How many timers die with this process.
-    var timerCount: Int { withCore { $0.relations?.timers.count ?? 0 } }
+    var timerCount: Int { withCore { $0.relations?.timers.count(of: self) ?? 0 } }
 }
 
 extension ProcessCell {
