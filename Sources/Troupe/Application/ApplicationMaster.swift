@@ -230,8 +230,9 @@ extension ServerContext {
 }
 
 extension Node {
-    /// The processes with this group leader, the youngest first.
+    /// The processes with this group leader, the youngest first, as far as the coarse clock tells.
     func members(of leader: Pid) -> [ProcessCell] {
-        table.all().filter { $0.traits.groupLeader == leader }.sorted { $0.id > $1.id }
+        table.all().filter { $0.traits.groupLeader == leader }
+            .sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }
     }
 }

@@ -62,7 +62,7 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
         let deadline = node.scheduler.now.addingSaturated(timeout.clampedNanoseconds)
         while true {
             if let cell = find(after: gone?.cell) { return ServerRef(cell) }
-            if let gone = gone?.cell, node.names.find(name) === gone {
+            if let gone = gone?.cell, node.holder(of: name) === gone {
                 // Nobody can register the name before it has ended.
                 do {
                     _ = try await gone.exitReason(deadline: deadline)
@@ -88,7 +88,7 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
     ///   before, so whoever holds it now is the next instance.
     @usableFromInline
     func find(after gone: ProcessCell?) -> ProcessCell? {
-        guard let cell = node.names.find(name), cell !== gone, isServer(cell) else { return nil }
+        guard let cell = node.holder(of: name), cell !== gone, isServer(cell) else { return nil }
         return cell
     }
 

@@ -210,7 +210,7 @@ extension Node {
     public func whereis<Server: GenServer>(
         _ name: String, as type: Server.Type
     ) -> ServerRef<Server>? {
-        names.find(name).flatMap { $0 is DirectCell<Server> ? ServerRef($0) : nil }
+        holder(of: name).flatMap { $0 is DirectCell<Server> ? ServerRef($0) : nil }
     }
 
     /// The server that holds a name, typed.
@@ -219,13 +219,13 @@ extension Node {
     public func whereis<Server: AsyncGenServer>(
         _ name: String, as type: Server.Type
     ) -> ServerRef<Server>? {
-        names.find(name).flatMap { $0 is AsyncCell<Server> ? ServerRef($0) : nil }
+        holder(of: name).flatMap { $0 is AsyncCell<Server> ? ServerRef($0) : nil }
     }
 }
 
 extension ProcessCell {
     @usableFromInline
-    final var coarseNow: UInt64 { scheduler.coarseNow }
+    final var coarseNow: UInt64 { withScheduler { $0.coarseNow } }
 
     /// Whether a caller that began at `start` would have given up by now. Good to some
     /// milliseconds: a reply that is there is not refused for less.

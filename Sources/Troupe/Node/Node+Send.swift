@@ -74,7 +74,7 @@ extension Node {
             case .remote: .failure(.noConnection(node: pid.node))
             }
         case .name(let name):
-            names.find(name).map { .success($0) } ?? .failure(.nameUnknown(name))
+            holder(of: name).map { .success($0) } ?? .failure(.nameUnknown(name))
         case .alias(let alias):
             aliases.find(alias.reference.id).map { .success($0) } ?? .failure(.aliasUnknown(alias))
         }

@@ -169,14 +169,12 @@ extension Node {
             throw .mailboxCapacityInvalid(options.mailbox.capacity)
         }
         if let name = options.name, !NameRegistry.isValid(name) { throw .nameInvalid(name) }
-        try countProcess()
+        let id = try countProcess()
         let obeysParent = bond.contains(.linked) && isServer
         return ProcessSeed(
             node: self,
-            scheduler: options.ownThread && !isSimulated
-                ? scheduler.makeOwnThread() : scheduler,
             traits: makeTraits(options, type, isServer, obeysParent, parent?.traits.groupLeader),
-            id: table.makeID(), parentID: parent?.id ?? 0, startedAt: scheduler.coarseNow)
+            id: id, parentID: parent?.id ?? 0, startedAt: scheduler.coarseNow)
     }
 
     private func makeTraits(
@@ -184,17 +182,19 @@ extension Node {
         _ parentsLeader: Pid?
     ) -> ProcessTraits {
         let leader = options.groupLeader ?? parentsLeader
-        func make() -> ProcessTraits {
-            ProcessTraits(
-                options: options, groupLeader: leader, type: type, isServer: isServer,
-                obeysParent: obeysParent, isSimulated: isSimulated)
-        }
+        let key = TraitsTable.Key(
+            type: ObjectIdentifier(type), obeysParent: obeysParent, thread: traits.ownThread)
         let isPlain =
             !options.ownThread && !options.stopsOnNormalLink
             && options.mailbox == MailboxOptions() && options.leftovers.areDropped
+        if isPlain, leader == nil, let found = traits.find(key) { return found }
+        func make() -> ProcessTraits {
+            ProcessTraits(
+                key, options: options, groupLeader: leader, type: type, isServer: isServer,
+                on: scheduler)
+        }
         guard isPlain else { return make() }
-        let key = TraitsTable.Key(type: ObjectIdentifier(type), obeysParent: obeysParent)
-        guard let leader else { return traits.traits(for: key, make) }
+        guard let leader else { return traits.insert(make()) }
         guard case .process(let cell) = locate(leader) else { return make() }
         return cell.groupTraits(for: key, make)
     }
@@ -465,16 +465,21 @@ enum Nesting {
     static let depthMax = 32
     private static let slot = ThreadLocalPointer()
 
-    private static var depth: Int {
-        get { Int(bitPattern: slot.value) }
-        set { slot.value = UnsafeMutableRawPointer(bitPattern: newValue) }
+    /// The depth on the threads of schedulers is kept by their workers, which are at hand.
+    private static func withDepth<Result>(_ body: (inout Int) -> Result) -> Result {
+        if let worker = Worker.current { return body(&worker.initDepth) }
+        var depth = Int(bitPattern: slot.value)
+        defer { slot.value = UnsafeMutableRawPointer(bitPattern: depth) }
+        return body(&depth)
     }
 
     static func enter() -> Bool {
-        guard depth < depthMax else { return false }
-        depth += 1
-        return true
+        withDepth { depth in
+            guard depth < depthMax else { return false }
+            depth += 1
+            return true
+        }
     }
 
-    static func leave() { depth -= 1 }
+    static func leave() { withDepth { $0 -= 1 } }
 }

@@ -147,7 +147,7 @@ extension Node {
         refusal.store(true, ordering: .sequentiallyConsistent)
         // A process that is being spawned right now sees the refusal and tells itself.
         for cell in table.all() { cell.orderShutdown() }
-        if processCount.load(ordering: .sequentiallyConsistent) == 0 { isEmpty.succeed() }
+        if table.countsNone { isEmpty.succeed() }
         return isEmpty
     }
 
@@ -222,6 +222,6 @@ extension ProcessCell {
         for name in names { node.names.remove(name, of: self) }
         for alias in aliases { node.aliases.remove(alias) }
         for farewell in release(attached) { farewell(.killed) }
-        node.table.remove(self)
+        node.table.remove(id)
     }
 }

@@ -28,16 +28,14 @@ public final class Node: Sendable {
 
     let nodeName: NodeName
     let isSimulated: Bool
-    let table = ProcessTable()
-    let traits = TraitsTable()
-    let names: NameRegistry
+    let table: ProcessTable
+    let traits: TraitsTable
+    let names = NameRegistry()
     let aliases = AliasTable()
     let eventTable = KeyTable<EventSlot>()
     let applicationStore = ApplicationStore()
     private let wantedEvents: EventKind
     private let nextReference = Atomic<UInt64>(1)
-    /// Those included that are about to be made, or are about to tell others of their end.
-    let processCount = Atomic(0)
     /// Set, for good, when processes are told to end and new ones are refused.
     let refusal = Atomic(false)
     /// A leaf lock.
@@ -55,7 +53,8 @@ public final class Node: Sendable {
         if let creation = options.creation, creation == 0 { throw .creationInvalid(creation) }
         self.name = name
         self.nodeName = NodeName(name)
-        self.names = NameRegistry(table: table)
+        self.table = ProcessTable(limit: options.processCountMax)
+        self.traits = TraitsTable(threadCount: options.scheduler.threadCount)
         if let creation = options.creation {
             self.creation = creation
             nodeName.note(creation: creation)
@@ -126,23 +125,26 @@ public final class Node: Sendable {
     var refusesProcesses: Bool { refusal.load(ordering: .sequentiallyConsistent) }
 
     /// Counts a process that is about to be made.
-    func countProcess() throws(SpawnError) {
-        let count = processCount.add(1, ordering: .sequentiallyConsistent).newValue
-        if count > options.processCountMax {
-            processEnded()
+    ///
+    /// - Returns: its id.
+    func countProcess() throws(SpawnError) -> UInt64 {
+        guard let id = table.makeID() else {
             throw .tooManyProcesses(limit: options.processCountMax)
         }
-        // Raised before the look: a node that stops sees either the process or that it is refused.
+        // Counted before the look: a node that stops sees either the process or that it is refused.
         if refusesProcesses {
-            processEnded()
+            table.remove(id)
+            processEnded(id)
             throw .nodeStopped(node: name)
         }
+        return id
     }
 
     /// A counted process is gone.
-    func processEnded() {
-        let count = processCount.subtract(1, ordering: .sequentiallyConsistent).newValue
-        if count == 0 { lastProcessEnded() }
+    func processEnded(_ id: UInt64) {
+        // A lock of the table says what comes first, this or the look of a node that stops: either
+        // it sees that the process is gone, or what follows sees that it stops.
+        if table.uncount(id), refusesProcesses, table.countsNone { lastProcessEnded() }
     }
 
     // MARK: - Exits
@@ -175,6 +177,10 @@ public final class Node: Sendable {
     /// The process that holds a name. OTP: `whereis/1`.
     public func whereis(_ name: String) -> Pid? { names.findID(name).map(pid(id:)) }
 
+    func holder(of name: String) -> ProcessCell? {
+        names.findID(name).flatMap { table.find($0) }
+    }
+
     /// Registers a process under a name. A process may have several. OTP: `register/2`.
     ///
     /// - Throws: ``RegistryError``.
@@ -191,7 +197,7 @@ public final class Node: Sendable {
     ///
     /// - Throws: ``RegistryError/nameUnknown(_:)``.
     public func unregister(_ name: String) throws(RegistryError) {
-        try names.remove(name)
+        try names.remove(name, table)
     }
 
     /// All registered names with their holders, by name. OTP: `registered/0`.

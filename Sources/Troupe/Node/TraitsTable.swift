@@ -7,38 +7,62 @@ internal import Synchronization
 
 /// The traits that processes of a node share which differ in nothing but their type.
 ///
-/// Every spawn looks here, so a look-up takes no lock. What was added stays as long as the node: that
-/// is as much as the program has types of servers.
+/// Every spawn looks here, so a look-up takes no lock, and each thread of the scheduler has traits of
+/// its own: all their processes count references to them. What was added stays as long as the node:
+/// that is as much as the program has types of servers, for each thread.
 ///
 /// Traits whose keys hash to the same number are in a chain.
-final class TraitsTable: Sendable {
+struct TraitsTable: ~Copyable, Sendable {
     struct Key: Hashable, Sendable {
         let type: ObjectIdentifier
         let obeysParent: Bool
+        /// The number of the thread that spawns.
+        let thread: Int
     }
 
-    private static let chainCount = 32
+    /// More threads than this share.
+    private static let threadCountMax = 64
+    /// For each thread.
+    private static let chainCount = 16
 
-    private let chains = FixedArray(count: TraitsTable.chainCount) { TraitsPlace() }
+    private let chains: FixedArray<TraitsPlace>
 
-    /// The traits for a key.
-    ///
-    /// - Parameter makeTraits: makes them if there are none; perhaps in vain, when another thread
-    ///   does the same.
-    func traits(for key: Key, _ makeTraits: () -> ProcessTraits) -> ProcessTraits {
-        // Types are far apart in memory, at addresses that differ in the lower bits least.
-        let hash = UInt64(UInt(bitPattern: key.type)) &* 0x9E37_79B9_7F4A_7C15
-        return chains.withValue(at: Int(hash >> 32) & (Self.chainCount - 1)) { first in
-            Self.find(key, from: first, makeTraits)
+    init(threadCount: Int) {
+        let count = min(max(threadCount, 1), Self.threadCountMax)
+        self.chains = FixedArray(count: Self.chainCount * count) { TraitsPlace() }
+    }
+
+    /// The number of this thread in keys.
+    var ownThread: Int {
+        let count = chains.count / Self.chainCount
+        if count == 1 { return 0 }
+        return (Worker.current?.index ?? 0) % count
+    }
+
+    /// The traits for a key, if there are some.
+    func find(_ key: Key) -> ProcessTraits? {
+        chains.withValue(at: chain(of: key)) { place in
+            var next = place.load()
+            while let traits = next, traits.key != key { next = traits.next.load() }
+            return next
         }
     }
 
-    private static func find(
-        _ key: Key, from place: borrowing TraitsPlace,
-        _ makeTraits: () -> ProcessTraits
-    ) -> ProcessTraits {
-        let traits = place.load() ?? place.storeIfNil(makeTraits())
-        return traits.key == key ? traits : find(key, from: traits.next, makeTraits)
+    /// Puts traits for their key here, unless another thread has done that.
+    ///
+    /// - Returns: what is here now.
+    func insert(_ traits: ProcessTraits) -> ProcessTraits {
+        chains.withValue(at: chain(of: traits.key)) { place in
+            var found = place.storeIfNil(traits)
+            while found.key != traits.key { found = found.next.storeIfNil(traits) }
+            return found
+        }
+    }
+
+    private func chain(of key: Key) -> Int {
+        // Types are far apart in memory, at addresses that differ in the lower bits least.
+        let hash = UInt64(UInt(bitPattern: key.type)) &* 0x9E37_79B9_7F4A_7C15
+        return key.thread * Self.chainCount + (Int(hash >> 32) & (Self.chainCount - 1))
     }
 }
 
@@ -63,6 +87,7 @@ struct TraitsPlace: ~Copyable, Sendable {
     ///
     /// - Returns: what is here now.
     func storeIfNil(_ traits: ProcessTraits) -> ProcessTraits {
+        if let found = load() { return found }
         let new = Unmanaged.passRetained(traits)
         let (isStored, found) = stored.compareExchange(
             expected: nil, desired: new, ordering: .acquiringAndReleasing)

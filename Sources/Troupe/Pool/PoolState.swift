@@ -17,9 +17,12 @@ struct PoolState<Job> {
     /// The jobs that wait, the oldest first; those before `first` are taken.
     private var queue: [Job?] = []
     private var first = 0
+    private var startedCount = 0
 
     private struct Worker {
-        var isBusy = false
+        /// How many were started before.
+        let number: Int
+        var isBusy = true
         var idleSince: NodeClock.Instant
     }
 
@@ -44,7 +47,8 @@ struct PoolState<Job> {
     var workerCount: Int { workers.count }
     var idleCount: Int { idle.count }
     var waitingCount: Int { queue.count - first }
-    var pids: [Pid] { workers.keys.sorted { $0.id < $1.id } }
+    /// In the order in which they were started.
+    var pids: [Pid] { workers.sorted { $0.value.number < $1.value.number }.map { $0.key } }
 
     /// Whether one more worker is to be started: there are too few, or work waits for them.
     var wantsWorker: Bool {
@@ -87,14 +91,16 @@ struct PoolState<Job> {
 
     /// A worker was started; ask ``nextJob(for:at:)`` what it is to do.
     mutating func started(_ pid: Pid, at now: NodeClock.Instant) {
-        workers[pid] = Worker(isBusy: true, idleSince: now)
+        workers[pid] = Worker(number: startedCount, idleSince: now)
+        startedCount += 1
     }
 
     /// The next job of a worker that is done with its last one; nil makes it idle.
     mutating func nextJob(for pid: Pid, at now: NodeClock.Instant) -> Job? {
         guard workers[pid]?.isBusy == true else { return nil }
         if let job = takeJob() { return job }
-        workers[pid] = Worker(isBusy: false, idleSince: now)
+        workers[pid]?.isBusy = false
+        workers[pid]?.idleSince = now
         idle.append(pid)
         return nil
     }

@@ -84,9 +84,11 @@ struct IDTable<Value> {
 
     // MARK: - Slots
 
-    /// Multiplies with the golden ratio: ids that follow each other are spread evenly.
+    /// References count up, and so do process ids, or in steps of 64, which is the number of shards that
+    /// processes are spread over. Either way no two have the same home, and those that were made after
+    /// each other are near each other in memory: they are often looked up after each other, too.
     private func home(of id: UInt64) -> Int {
-        Int(truncatingIfNeeded: (id &* 0x9E37_79B9_7F4A_7C15) >> 32) & (slots.count - 1)
+        Int(truncatingIfNeeded: id ^ (id >> 6) ^ (id >> 32)) & (slots.count - 1)
     }
 
     /// Where an id stands, or else the free slot where it belongs.

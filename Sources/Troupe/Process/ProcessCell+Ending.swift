@@ -63,7 +63,7 @@ extension ProcessCell {
             core.queue.prepend(&batch)
             core.queue.moveAll(to: &queue)
         }
-        node.table.remove(self)
+        node.table.remove(id)
         if !isQuiet { report(reason, ending, names, relations) }
         // Calls that wait in the mailbox fail with the reason, at once.
         withUnsafeMutablePointer(to: &queue) { queue in
@@ -75,7 +75,7 @@ extension ProcessCell {
         for farewell in farewells { farewell(reason) }
         if let relations { sendSignals(reason, relations) }
         if traits.hasOwnThread { scheduler.shutDown() }
-        node.processEnded()
+        node.processEnded(id)
         let waiters = withCore { core in
             core.isOver = true
             defer { core.exitWaiters = [] }

@@ -113,8 +113,15 @@ class ProcessCell: @unchecked Sendable {
     }
 
     @inlinable final var node: Node { seed.node }
-    @inlinable final var scheduler: Scheduler { seed.scheduler }
+    @inlinable final var scheduler: Scheduler { seed.traits.scheduler }
     @inlinable final var traits: ProcessTraits { seed.traits }
+
+    /// Runs `body` with the scheduler without counting a reference to it, which all threads would do.
+    @inlinable
+    final func withScheduler<Result>(_ body: (Scheduler) -> Result) -> Result {
+        seed.traits.unretainedScheduler._withUnsafeGuaranteedRef(body)
+    }
+
     final var id: UInt64 { seed.id }
     final var parentID: UInt64 { seed.parentID }
     final var startedAt: UInt64 { seed.startedAt }
@@ -160,7 +167,6 @@ class ProcessCell: @unchecked Sendable {
 @usableFromInline
 struct ProcessSeed: Sendable {
     @usableFromInline let node: Node
-    @usableFromInline let scheduler: Scheduler
     @usableFromInline let traits: ProcessTraits
     let id: UInt64
     /// 0 when the process is spawned by the node.
@@ -169,10 +175,15 @@ struct ProcessSeed: Sendable {
     let startedAt: UInt64
 }
 
-/// What stays as it was at the spawn. Shared by all processes with the same options, so that it
-/// costs an idle process one word.
+/// What stays as it was at the spawn. Shared by the processes with the same options that one thread
+/// has spawned: so it costs an idle process one word, and the count of references to it is not
+/// written by all threads.
 @usableFromInline
 final class ProcessTraits: Sendable {
+    /// The node's, or the process's own.
+    @usableFromInline let scheduler: Scheduler
+    /// The same. Valid as long as `scheduler` refers to it.
+    @usableFromInline let unretainedScheduler: Unmanaged<Scheduler>
     let key: TraitsTable.Key
     /// The next ones in the same chain of a ``TraitsTable``.
     let next = TraitsPlace()
@@ -196,15 +207,20 @@ final class ProcessTraits: Sendable {
     /// Reads the children of a supervisor from its state; nil for other processes.
     let childReader: (@Sendable (UnsafeMutableRawPointer) -> [ChildInfo])?
 
+    /// - Parameter scheduler: that of the node.
     init(
-        options: ProcessOptions, groupLeader: Pid?, type: Any.Type, isServer: Bool,
-        obeysParent: Bool, isSimulated: Bool
+        _ key: TraitsTable.Key, options: ProcessOptions, groupLeader: Pid?, type: Any.Type,
+        isServer: Bool, on scheduler: Scheduler
     ) {
-        self.key = TraitsTable.Key(type: ObjectIdentifier(type), obeysParent: obeysParent)
+        let isSimulated = scheduler.simulated != nil
+        let hasOwnThread = options.ownThread && !isSimulated
+        self.scheduler = hasOwnThread ? scheduler.makeOwnThread() : scheduler
+        self.unretainedScheduler = .passUnretained(self.scheduler)
+        self.key = key
         self.mailbox = options.mailbox
         self.leftovers = options.leftovers
         self.groupLeader = groupLeader
-        self.hasOwnThread = options.ownThread && !isSimulated
+        self.hasOwnThread = hasOwnThread
         self.runsInline = !options.ownThread && !isSimulated
         self.isSimulated = isSimulated
         self.stepBudget = isSimulated ? 1 : 256
@@ -296,7 +312,7 @@ extension ProcessCore {
 extension ProcessCell {
     @usableFromInline
     func submit() {
-        scheduler.submit(self)
+        withScheduler { $0.submit(self) }
     }
 
     /// Puts a message into the mailbox, and wakes the process if need be.

@@ -176,7 +176,7 @@ extension ProcessContext {
         if let node, node != cell.node.name {
             return cell.monitor(nil, as: object, missing: .noConnection, tag: tag)
         }
-        return cell.monitor(cell.node.names.find(name), as: object, tag: tag)
+        return cell.monitor(cell.node.holder(of: name), as: object, tag: tag)
     }
 
     /// Removes a monitor; when this returns, no DOWN of it is ever seen, even if it was in the
@@ -203,7 +203,7 @@ extension ProcessContext {
     /// - Throws: ``RegistryError`` — `.nameUnknown` when nobody holds it. As in OTP the holder may be
     ///   another process.
     public func unregister(_ name: String) throws(RegistryError) {
-        try cell.node.names.remove(name)
+        try cell.node.unregister(name)
     }
 
     /// Makes a second address for this process, which works until it is removed or the process ends.

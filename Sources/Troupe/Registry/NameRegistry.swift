@@ -45,12 +45,11 @@ extension RegistryError: CustomStringConvertible {
 /// A process may hold several names, a name has one holder. A process lists its names in its
 /// relations; both are changed with the lock of the process held, so that a name can neither be
 /// taken for a process that has begun to give back what it holds, nor outlive it.
-final class NameRegistry: Sendable {
+struct NameRegistry: ~Copyable, Sendable {
     private static let shardCount = 16
     /// 255 Unicode scalars of four bytes.
     private static let utf8CountMax = 1020
 
-    private let table: ProcessTable
     /// The ids of the holders, which are in the table of processes as long as they have names: who
     /// only wants a pid need not touch the process, which is rarely in the cache.
     ///
@@ -60,10 +59,6 @@ final class NameRegistry: Sendable {
     private let waiterCount = Atomic(0)
     /// A leaf lock.
     private let waiters = Lock<[String: [ReplyCell]]>([:])
-
-    init(table: ProcessTable) {
-        self.table = table
-    }
 
     /// Runs `body` with the lock of the shard that has, or would have, a name.
     private func withHolders<Result>(
@@ -147,9 +142,9 @@ final class NameRegistry: Sendable {
         for waiter in waiters.withLock({ $0[name] ?? [] }) { waiter.succeed() }
     }
 
-    /// Takes a name away from its holder.
-    func remove(_ name: String) throws(RegistryError) {
-        guard let holder = find(name) else { throw .nameUnknown(name) }
+    /// Takes a name away from its holder, who is in `table`.
+    func remove(_ name: String, _ table: borrowing ProcessTable) throws(RegistryError) {
+        guard let id = findID(name), let holder = table.find(id) else { throw .nameUnknown(name) }
         let wasRemoved = holder.withCore { core in
             guard core.relations?.removeName(name) ?? false else { return false }
             withHolders(near: name) { Self.release(&$0[name], by: holder.id) }
@@ -161,10 +156,6 @@ final class NameRegistry: Sendable {
     /// Takes a name away from a process that ends.
     func remove(_ name: String, of cell: ProcessCell) {
         withHolders(near: name) { Self.release(&$0[name], by: cell.id) }
-    }
-
-    func find(_ name: String) -> ProcessCell? {
-        findID(name).flatMap { table.find($0) }
     }
 
     /// The id of the holder.

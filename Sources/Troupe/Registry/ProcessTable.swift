@@ -5,27 +5,57 @@
 
 internal import Synchronization
 
-/// The processes of a node by id.
+/// The processes of a node by id, and how many there may be.
 ///
 /// An id is a slot number and a serial that grows each time the slot is used again, as in OTP, so
 /// a look-up is an index and a comparison. A slot whose serials are used up is never used again, so
-/// ids do not repeat. Slots are spread over shards with a lock each.
-final class ProcessTable: Sendable {
-    private struct Slot: Sendable {
-        var serial: UInt32
-        var cell: ProcessCell?
+/// ids do not repeat. Slots are spread over shards with a lock each; each thread of a scheduler
+/// spawns in shards that other threads only look into.
+///
+/// A process is *counted* from before it is made until all have been told of its end. The permits for
+/// that are given to the shards in portions, so that no word is written for every process of the
+/// node. Invariant: the permits in ``pool``, and for each shard those that it has to spare and the
+/// processes that it has counted, are the limit.
+struct ProcessTable: ~Copyable, Sendable {
+    // Not private: the compiler of Swift 6.3 cannot build a class of another file then that has a table.
+    struct Slot: Sendable {
+        fileprivate var serial: UInt32
+        fileprivate var cell: ProcessCell?
     }
 
-    private struct Shard: Sendable {
-        var slots: [Slot] = []
+    struct Shard: Sendable {
+        fileprivate var slots: [Slot] = []
         /// Free slots, used again in the order in which they became free, so that a number comes
         /// back late.
-        var free: [UInt32] = []
-        var firstFree = 0
+        fileprivate var free: [UInt32] = []
+        fileprivate var firstFree = 0
         /// Cells that are in the table.
-        var count = 0
+        fileprivate var count = 0
+        /// Processes that are counted.
+        fileprivate var counted = 0
+        /// Permits for more of them.
+        fileprivate var spare = 0
 
-        mutating func takeFree() -> UInt32? {
+        /// Counts a process, and reserves a slot for it.
+        ///
+        /// - Returns: its serial and slot; nil when there is no permit.
+        fileprivate mutating func reserve() -> (serial: UInt32, slot: UInt32)? {
+            guard spare > 0 else { return nil }
+            spare -= 1
+            counted += 1
+            let slot: UInt32
+            if let free = takeFree() {
+                slot = free
+            } else {
+                // Slot 0 of shard 0 would be the id 0, which stands for none.
+                if slots.isEmpty { slots.append(Slot(serial: 0, cell: nil)) }
+                slot = UInt32(slots.count)
+                slots.append(Slot(serial: 0, cell: nil))
+            }
+            return (slots[Int(slot)].serial, slot)
+        }
+
+        private mutating func takeFree() -> UInt32? {
             // A few are left alone, so that a single process that comes and goes does not use up
             // the serials of one slot.
             guard free.count - firstFree > 16 else { return nil }
@@ -39,12 +69,23 @@ final class ProcessTable: Sendable {
         }
     }
 
-    private static let shardBits: UInt32 = 4
+    private static let shardBits: UInt32 = 6
     private static var shardCount: Int { 1 << Int(shardBits) }
+    /// How many permits a shard gets at a time; it keeps twice as many to spare.
+    private static let portion = 64
 
-    /// Each lock protects one shard. Leaves.
+    /// Each lock protects one shard. Within the lock of the pool they may be locked, one at a time;
+    /// nothing else is locked within them.
     private let shards = FixedArray(count: ProcessTable.shardCount) { Lock(Shard()) }
+    /// Permits that no shard has.
+    private let pool: Lock<Int>
+    /// For threads that are not a scheduler's.
     private let nextShard = Atomic<UInt32>(0)
+
+    /// - Parameter limit: how many processes there may be.
+    init(limit: Int) {
+        self.pool = Lock(limit)
+    }
 
     private func withShard<Result>(_ index: Int, _ body: (inout Shard) -> Result) -> Result {
         shards.withValue(at: index) { $0.withLock(body) }
@@ -58,23 +99,72 @@ final class ProcessTable: Sendable {
         )
     }
 
-    /// A fresh id, with a slot that is reserved until ``insert(_:)`` and ``remove(_:)``, or
-    /// ``abandon(_:)``.
-    func makeID() -> UInt64 {
-        let shard = nextShard.add(1, ordering: .relaxed).oldValue & UInt32(Self.shardCount - 1)
-        return withShard(Int(shard)) { state in
-            let slot: UInt32
-            if let free = state.takeFree() {
-                slot = free
-            } else {
-                // Slot 0 of shard 0 would be the id 0, which stands for none.
-                if state.slots.isEmpty { state.slots.append(Slot(serial: 0, cell: nil)) }
-                slot = UInt32(state.slots.count)
-                state.slots.append(Slot(serial: 0, cell: nil))
-            }
-            let serial = state.slots[Int(slot)].serial
-            return UInt64(serial) << 32 | UInt64(slot << Self.shardBits | shard)
+    /// Where this thread spawns next. Thread 1 of 4 spawns in shard 1, after a while in 5, and so on.
+    private func chooseShard() -> Int {
+        guard let (index, count, turn) = Worker.takeTurn() else {
+            return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (Self.shardCount - 1)
         }
+        return (index + (turn >> 6) * count) & (Self.shardCount - 1)
+    }
+
+    /// Counts a process that is about to be made.
+    ///
+    /// - Returns: its id, with a slot that is reserved until ``insert(_:)`` and ``remove(_:)``; nil
+    ///   when there are as many as there may be.
+    func makeID() -> UInt64? {
+        let shard = chooseShard()
+        guard
+            let (serial, slot) = withShard(shard, { $0.reserve() })
+                ?? reserveWithoutPermit(shard)
+        else { return nil }
+        return UInt64(serial) << 32 | UInt64(slot << Self.shardBits | UInt32(shard))
+    }
+
+    /// The slow half of ``makeID()``: the shard has no permit.
+    private func reserveWithoutPermit(_ shard: Int) -> (serial: UInt32, slot: UInt32)? {
+        pool.withLock { pool in
+            if pool == 0 {
+                for other in 0..<Self.shardCount {
+                    withShard(other) { state in
+                        pool += state.spare
+                        state.spare = 0
+                    }
+                }
+            }
+            let permits = min(pool, Self.portion)
+            pool -= permits
+            return withShard(shard) { state in
+                state.spare += permits
+                return state.reserve()
+            }
+        }
+    }
+
+    /// A counted process is gone.
+    ///
+    /// - Returns: false when the shard counts others yet, so that it was not the last one.
+    func uncount(_ id: UInt64) -> Bool {
+        let (shard, _, _) = split(id)
+        let (counted, spare) = withShard(shard) { state in
+            state.counted -= 1
+            state.spare += 1
+            return (state.counted, state.spare)
+        }
+        if spare > Self.portion * 2 {
+            pool.withLock { pool in
+                withShard(shard) { state in
+                    let permits = min(state.spare, Self.portion)
+                    state.spare -= permits
+                    pool += permits
+                }
+            }
+        }
+        return counted == 0
+    }
+
+    /// Whether no process is counted, when nobody counts new ones.
+    var countsNone: Bool {
+        (0..<Self.shardCount).allSatisfy { withShard($0) { $0.counted == 0 } }
     }
 
     /// Makes a process findable.
@@ -86,13 +176,13 @@ final class ProcessTable: Sendable {
         }
     }
 
-    /// Makes a process unfindable and gives its slot back.
-    func remove(_ cell: ProcessCell) {
-        let (shard, slot, serial) = split(cell.id)
+    /// Makes a process unfindable and gives its slot back, unless that was done before.
+    func remove(_ id: UInt64) {
+        let (shard, slot, serial) = split(id)
         let removed = withShard(shard) { state -> ProcessCell? in
-            let removed = state.slots[slot].cell
+            guard state.slots[slot].serial == serial else { return nil }
+            let removed = state.slots[slot].cell.take()
             if removed != nil { state.count -= 1 }
-            state.slots[slot].cell = nil
             if serial < .max {
                 state.slots[slot].serial = serial + 1
                 state.free.append(UInt32(slot))

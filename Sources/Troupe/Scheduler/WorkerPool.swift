@@ -54,7 +54,7 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     init(
         threadCount: Int, name: String, use: Use = .byNodes, timers: TimerService? = nil
     ) {
-        self.workers = (0..<threadCount).map { Worker(index: $0) }
+        self.workers = (0..<threadCount).map { Worker(index: $0, count: threadCount) }
         self.name = name
         self.use = use
         super.init(timers: timers ?? TimerService(threadCount: threadCount))
@@ -338,6 +338,8 @@ final class Worker: @unchecked Sendable {
     // Unchecked: `queue` has its lock, `epoch` is atomic, the `var`s belong to the worker's thread.
 
     let index: Int
+    /// How many workers the pool has.
+    let count: Int
     let parker = Parker()
     /// A leaf lock.
     let queue = Lock(RunQueue())
@@ -350,10 +352,26 @@ final class Worker: @unchecked Sendable {
     var catchesAssignment = false
     var caughtAssignment: RunnerAssignment?
 
+    /// How deep inits nest on the stack; see ``Nesting``.
+    @exclusivity(unchecked) var initDepth = 0
+    /// How often ``takeTurn()`` was called.
+    private var turns = 0
+
     private static let slot = ThreadLocalPointer()
 
-    init(index: Int) {
+    init(index: Int, count: Int) {
         self.index = index
+        self.count = count
+    }
+
+    /// Numbers for what the threads of a scheduler shall do in different places.
+    ///
+    /// - Returns: the number of this thread, how many there are, and how often it has asked before;
+    ///   nil when it is not a scheduler's.
+    static func takeTurn() -> (index: Int, count: Int, turn: Int)? {
+        guard let worker = current else { return nil }
+        defer { worker.turns &+= 1 }
+        return (worker.index, worker.count, worker.turns)
     }
 
     func pop() -> Runnable? {

@@ -18,8 +18,14 @@ struct SignalQueue: Sendable {
         case request(SystemRequest)
     }
 
+    /// Not a tuple: of that the compiler copies the whole to look at one part.
+    private struct Entry: Sendable {
+        let position: UInt64
+        var signal: Signal?
+    }
+
     /// Those before `first` have been taken and are nil.
-    private var entries: [(position: UInt64, signal: Signal?)] = []
+    private var entries: [Entry] = []
     private var first = 0
 
     var isEmpty: Bool { first == entries.count }
@@ -27,7 +33,7 @@ struct SignalQueue: Sendable {
 
     /// Appends a signal that comes after the first `position` ordinary messages.
     mutating func append(_ signal: Signal, position: UInt64) {
-        entries.append((position, signal))
+        entries.append(Entry(position: position, signal: signal))
     }
 
     /// Removes and returns the first signal whose turn has come once `popped` ordinary messages were

@@ -41,15 +41,23 @@ public struct TaskSupervisor: AsyncGenServer, SupervisorBehaviour {
     private struct Child {
         let process: ProcessCell
         let shutdown: Shutdown
+        /// How many were started before.
+        let number: Int
     }
 
     private let maxChildren: Int?
     private var tasks: [Pid: Child] = [:]
+    private var startedCount = 0
 
     var children: [ChildInfo] {
-        tasks.keys.sorted { $0.id > $1.id }.map {
+        pids.reversed().map {
             ChildInfo(id: nil, status: .running($0), type: .worker, behaviour: "closure")
         }
+    }
+
+    /// In the order in which they were started.
+    private var pids: [Pid] {
+        tasks.values.sorted { $0.number < $1.number }.map { $0.process.pid }
     }
 
     /// Starts the supervisor without tasks.
@@ -62,12 +70,14 @@ public struct TaskSupervisor: AsyncGenServer, SupervisorBehaviour {
     public mutating func handleCast(_ message: Request, process: ServerProcess) async {
         switch message.kind {
         case .children(let replyTo):
-            replyTo.reply(tasks.keys.sorted { $0.id < $1.id })
+            replyTo.reply(pids)
         case .start(let start):
             if let maxChildren, tasks.count >= maxChildren {
                 start.refuse(.tooManyTasks(limit: max(maxChildren, 0)))
             } else if let task = start.start(process.cell) {
-                tasks[task.pid] = Child(process: task, shutdown: start.shutdown)
+                tasks[task.pid] = Child(
+                    process: task, shutdown: start.shutdown, number: startedCount)
+                startedCount += 1
             }
         }
     }

@@ -90,7 +90,9 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
     final var remaining: Duration? {
-        let deadline = node.timers.withWheel(wheel) { wheel in token.flatMap { wheel.deadline(of: $0) } }
+        let deadline = node.timers.withWheel(wheel) { wheel in
+            token.flatMap { wheel.deadline(of: $0) }
+        }
         return deadline.map { Self.remaining(until: $0, now: node.scheduler.now) }
     }
 

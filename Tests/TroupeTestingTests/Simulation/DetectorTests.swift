@@ -119,7 +119,7 @@ struct DetectorTests {
             Issue.record("\(String(describing: failure))")
             return
         }
-        #expect(what == ["left#16"])
+        #expect(what == ["left#64"])
     }
 
     @Test("a simulation that does not end")

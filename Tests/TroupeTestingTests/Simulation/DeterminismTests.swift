@@ -66,38 +66,38 @@ struct DeterminismTests {
     }
 
     private static let golden = """
-            0.000 ms    #1  body          starts Tally#16
-            0.000 ms    #2  body          starts closure#17
-            0.000 ms    #3  body          starts closure#18
-            0.000 ms    #4  body          starts closure#19
-            0.000 ms    #5  body          starts closure#20
-            0.000 ms    #6  body          starts closure#21
-            0.000 ms    #7  closure#17 -> Tally#16    cast Cast.add
-            0.000 ms    #8  closure#17 -> Tally#16    call Call.count
-            0.000 ms    #9  closure#18 -> Tally#16    cast Cast.add
-            0.000 ms   #10  closure#18 -> Tally#16    call Call.count
-            0.000 ms   #11  Tally#16   -> closure#17  reply  [#8]
-            0.000 ms   #12  closure#17    ends: normal  [#11]
-            0.000 ms   #13  closure#17 -> body        reply  [#11]
-            0.000 ms   #14  closure#19 -> Tally#16    cast Cast.add
-            0.000 ms   #15  closure#19 -> Tally#16    call Call.count
-            0.000 ms   #16  Tally#16   -> closure#18  reply  [#10]
-            0.000 ms   #17  Tally#16   -> closure#19  reply  [#15]
-            0.000 ms   #18  closure#19    ends: normal  [#17]
-            0.000 ms   #19  closure#18    ends: normal  [#16]
-            0.000 ms   #20  closure#18 -> body        reply  [#16]
-            1.000 ms   #21  timers     -> closure#20  time
-            1.000 ms   #22  closure#20 -> Tally#16    cast Cast.add  [#21]
-            1.000 ms   #23  closure#20 -> Tally#16    call Call.count  [#21]
-            1.000 ms   #24  Tally#16   -> closure#20  reply  [#23]
-            1.000 ms   #25  closure#20    ends: normal  [#24]
-            1.000 ms   #26  closure#20 -> body        reply  [#24]
-            1.000 ms   #27  timers     -> closure#21  time
-            1.000 ms   #28  closure#21 -> Tally#16    cast Cast.add  [#27]
-            1.000 ms   #29  closure#21 -> Tally#16    call Call.count  [#27]
-            1.000 ms   #30  Tally#16   -> closure#21  reply  [#29]
-            1.000 ms   #31  closure#21    ends: normal  [#30]
-            1.000 ms   #32  closure#21 -> body        reply  [#30]
+            0.000 ms    #1  body          starts Tally#64
+            0.000 ms    #2  body          starts closure#65
+            0.000 ms    #3  body          starts closure#66
+            0.000 ms    #4  body          starts closure#67
+            0.000 ms    #5  body          starts closure#68
+            0.000 ms    #6  body          starts closure#69
+            0.000 ms    #7  closure#65 -> Tally#64    cast Cast.add
+            0.000 ms    #8  closure#65 -> Tally#64    call Call.count
+            0.000 ms    #9  closure#66 -> Tally#64    cast Cast.add
+            0.000 ms   #10  closure#66 -> Tally#64    call Call.count
+            0.000 ms   #11  Tally#64   -> closure#65  reply  [#8]
+            0.000 ms   #12  closure#65    ends: normal  [#11]
+            0.000 ms   #13  closure#65 -> body        reply  [#11]
+            0.000 ms   #14  closure#67 -> Tally#64    cast Cast.add
+            0.000 ms   #15  closure#67 -> Tally#64    call Call.count
+            0.000 ms   #16  Tally#64   -> closure#66  reply  [#10]
+            0.000 ms   #17  Tally#64   -> closure#67  reply  [#15]
+            0.000 ms   #18  closure#67    ends: normal  [#17]
+            0.000 ms   #19  closure#66    ends: normal  [#16]
+            0.000 ms   #20  closure#66 -> body        reply  [#16]
+            1.000 ms   #21  timers     -> closure#68  time
+            1.000 ms   #22  closure#68 -> Tally#64    cast Cast.add  [#21]
+            1.000 ms   #23  closure#68 -> Tally#64    call Call.count  [#21]
+            1.000 ms   #24  Tally#64   -> closure#68  reply  [#23]
+            1.000 ms   #25  closure#68    ends: normal  [#24]
+            1.000 ms   #26  closure#68 -> body        reply  [#24]
+            1.000 ms   #27  timers     -> closure#69  time
+            1.000 ms   #28  closure#69 -> Tally#64    cast Cast.add  [#27]
+            1.000 ms   #29  closure#69 -> Tally#64    call Call.count  [#27]
+            1.000 ms   #30  Tally#64   -> closure#69  reply  [#29]
+            1.000 ms   #31  closure#69    ends: normal  [#30]
+            1.000 ms   #32  closure#69 -> body        reply  [#30]
             1.000 ms   #33  body          over  [#32]
         """
 }

@@ -31,7 +31,7 @@ struct EscapeTests {
                 return 1
             }
         }
-        #expect(escape?.by == "Worker#16")
+        #expect(escape?.by == "Worker#64")
     }
 
     @Test("a sleep of Swift's own in the body")
@@ -50,7 +50,7 @@ struct EscapeTests {
                 }
             }
         }
-        #expect(escape?.by == "Worker#16")
+        #expect(escape?.by == "Worker#64")
     }
 
     @Test("a task of its own that sends")
@@ -63,7 +63,7 @@ struct EscapeTests {
             // Long enough, in real time, for the other thread.
             while try await tally.call(.count) == 0 { await Task.yield() }
         }
-        #expect(escape?.by == "Worker#17")
+        #expect(escape?.by == "Worker#65")
     }
 
     @Test("a detached task that sends cannot be traced to anybody, but is found")

@@ -21,10 +21,10 @@ struct SimulationTraceTests {
             return simulation.trace
         }
         let cast = try #require(trace.entries.first { $0.what == "cast Cast.sendTo" })
-        #expect(cast.from == "body" && cast.to == "tally#16" && cast.time == .milliseconds(1_500))
+        #expect(cast.from == "body" && cast.to == "tally#64" && cast.time == .milliseconds(1_500))
         let sent = try #require(trace.entries.first { $0.what == "String" })
-        #expect(sent.from == "tally#16" && sent.to == "closure#17" && sent.cause == cast.number)
-        #expect(trace.participants == ["body", "timers", "tally#16", "closure#17"])
+        #expect(sent.from == "tally#64" && sent.to == "closure#65" && sent.cause == cast.number)
+        #expect(trace.participants == ["body", "timers", "tally#64", "closure#65"])
         #expect(trace.description.contains("1500.000 ms"))
     }
 
@@ -41,8 +41,8 @@ struct SimulationTraceTests {
             diagram == """
                 sequenceDiagram
                     participant p0 as body
-                    participant p1 as Tally#35;16
-                    Note over p0: #1 starts Tally#35;16
+                    participant p1 as Tally#35;64
+                    Note over p0: #1 starts Tally#35;64
                     p0->>p1: #2 call Call.count
                     p1-->>p0: #3 reply
                     Note over p0: #4 a#59;b#35;c#58;d<br/>e

@@ -9,10 +9,10 @@ import Testing
 
 @Suite("Traits table: shared by processes of a type")
 struct TraitsTableTests {
-    private static func makeTraits(_ type: Any.Type, obeysParent: Bool = false) -> ProcessTraits {
+    private static func makeTraits(_ key: TraitsTable.Key) -> ProcessTraits {
         ProcessTraits(
-            options: .default, groupLeader: nil, type: type, isServer: true,
-            obeysParent: obeysParent, isSimulated: false)
+            key, options: .default, groupLeader: nil, type: Int.self, isServer: true,
+            on: TestSlots.scheduler)
     }
 
     /// Enough types for chains of more than one.
@@ -27,38 +27,56 @@ struct TraitsTableTests {
         return types
     }()
 
+    /// Neither tasks nor expectations can capture a table.
+    private final class Holder: Sendable {
+        private let table: TraitsTable
+
+        init(threadCount: Int) {
+            table = TraitsTable(threadCount: threadCount)
+        }
+
+        var ownThread: Int { table.ownThread }
+        func find(_ key: TraitsTable.Key) -> ProcessTraits? { table.find(key) }
+        func insert(_ traits: ProcessTraits) -> ProcessTraits { table.insert(traits) }
+    }
+
     @Test("each key has traits of its own, made once")
     func keys() {
-        let table = TraitsTable()
-        var made = 0
-        for _ in 0..<2 {
-            for type in Self.types {
-                for obeysParent in [false, true] {
-                    let key = TraitsTable.Key(
-                        type: ObjectIdentifier(type), obeysParent: obeysParent)
-                    let traits = table.traits(for: key) {
-                        made += 1
-                        return Self.makeTraits(type, obeysParent: obeysParent)
-                    }
-                    #expect(traits.key == key)
+        let table = Holder(threadCount: 3)
+        #expect(table.ownThread == 0)
+        let keys = Self.types.flatMap { type in
+            [false, true].flatMap { obeysParent in
+                (0..<3).map {
+                    TraitsTable.Key(
+                        type: ObjectIdentifier(type), obeysParent: obeysParent, thread: $0)
                 }
             }
         }
-        #expect(made == Self.types.count * 2)
+        var made = 0
+        for key in keys + keys {
+            if let traits = table.find(key) {
+                #expect(traits.key == key)
+            } else {
+                made += 1
+                #expect(table.insert(Self.makeTraits(key)).key == key)
+            }
+        }
+        #expect(made == keys.count)
     }
 
     @Test("threads that ask at once get the same traits")
     func race() async {
         for _ in 0..<200 {
-            let table = TraitsTable()
-            let key = TraitsTable.Key(type: ObjectIdentifier(Int.self), obeysParent: false)
+            let table = Holder(threadCount: 1)
+            let key = TraitsTable.Key(
+                type: ObjectIdentifier(Int.self), obeysParent: false, thread: 0)
             let found = await withTaskGroup(of: ProcessTraits.self) { group in
                 for _ in 0..<4 {
-                    group.addTask { table.traits(for: key) { Self.makeTraits(Int.self) } }
+                    group.addTask { table.insert(Self.makeTraits(key)) }
                 }
                 return await group.reduce(into: []) { $0.append($1) }
             }
-            #expect(found.allSatisfy { $0 === found[0] })
+            #expect(found.allSatisfy { $0 === table.find(key) })
         }
     }
 
