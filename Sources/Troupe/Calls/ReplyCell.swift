@@ -185,6 +185,8 @@ protocol ReplyObserver: AnyObject, Sendable {
 final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
     // Unchecked: `value` is protected by `lock`.
 
+    // As for the state of the call.
+    @exclusivity(unchecked)
     @usableFromInline var value: Reply?
 
     @inlinable

@@ -57,13 +57,13 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     override var borrowsRunner: Bool { true }
 
     @inlinable
+    @inline(__always)
     func step(_ runner: Runner) async {
         var batch = MessageQueue()
         var budget = traits.stepBudget
-        _ = attach(runner)
         noteBegin()
         while true {
-            switch takeWork(&batch, hasBudget: budget > 0) {
+            switch takeWork(&batch, hasBudget: budget > 0, by: runner) {
             case .messages:
                 while let envelope = batch.takeFirst(as: Envelope<Server>.self) {
                     countPopped()
@@ -93,72 +93,73 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
 
     /// Handles one message.
     ///
+    /// What is caught is caught in each case: a closure around the handlers, or a function that is not
+    /// inlined, would be one more that is `async`, and each of those asks the runtime twice on which
+    /// executor it has to run, which is more than a message costs.
+    ///
     /// - Returns: how the process ends, if it does.
     @inlinable
+    @inline(__always)
     func handle(_ envelope: consuming Envelope<Server>) async -> Ending? {
         // Taken apart before the handler runs, as in ``DirectCell``.
         let process = ServerContext<Server>(self)
         switch envelope {
         case .cast(let message):
             note(.cast)
-            return await attempt(nil, naming: Envelope<Server>.cast(message)) {
+            do {
                 try await server.pointee?.handleCast(message, process: process)
-                return nil
+            } catch {
+                return failed(error, nil) { Envelope<Server>.cast(message).typeName }
             }
         case .call(let request, let reply):
             note(.call)
-            return await attempt(reply, naming: Envelope<Server>.call(request, reply)) {
+            do {
                 let result = try await server.pointee?.handleCall(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, Envelope<Server>.call(request, reply))
+            } catch {
+                return failed(error, reply) { Envelope<Server>.call(request, reply).typeName }
             }
         case .ask(let message, let reply):
             note(.cast)
-            return await attempt(reply, naming: Envelope<Server>.ask(message, reply)) {
+            do {
                 try await server.pointee?.handleCast(message, process: process)
                 deferCall(reply)
-                return nil
+            } catch {
+                return failed(error, reply) { Envelope<Server>.ask(message, reply).typeName }
             }
         case .direct(let request, let reply):
             note(.direct)
-            return await attempt(reply, naming: Envelope<Server>.direct(request, reply)) {
+            do {
                 let result = try await server.pointee?.handleDirect(
                     request, from: From(reply), process: process)
                 return answer(result, to: reply, Envelope<Server>.direct(request, reply))
+            } catch {
+                return failed(error, reply) { Envelope<Server>.direct(request, reply).typeName }
             }
         case .info(let message):
             note(info: message)
-            return await attempt(nil, naming: Envelope<Server>.info(message)) {
+            do {
                 try await server.pointee?.handleInfo(message, process: process)
-                return nil
+            } catch {
+                return failed(error, nil) { Envelope<Server>.info(message).typeName }
             }
         case .continuation(let message):
             note(.continue)
-            return await attempt(nil, naming: Envelope<Server>.continuation(message)) {
+            do {
                 try await server.pointee?.handleContinue(message, process: process)
-                return nil
+            } catch {
+                return failed(error, nil) { Envelope<Server>.continuation(message).typeName }
             }
         case .timeout:
             note(.timeout)
-            return await attempt(nil, naming: Envelope<Server>.timeout) {
+            do {
                 try await server.pointee?.handleTimeout(process: process)
-                return nil
+            } catch {
+                return failed(error, nil) { Envelope<Server>.timeout.typeName }
             }
         }
-    }
-
-    /// Runs a handler; see ``DirectCell``.
-    @inlinable
-    @inline(__always)
-    func attempt(
-        _ awaited: ReplyCell?, naming envelope: @autoclosure () -> Envelope<Server>,
-        _ handler: () async throws -> Ending?
-    ) async -> Ending? {
-        do {
-            return try await handler()
-        } catch {
-            return failed(error, awaited) { envelope().typeName }
-        }
+        return nil
     }
 
     /// The end of the process, from `terminate` to the last signal.

@@ -151,7 +151,7 @@ extension ProcessCell {
     /// Says, to those who look from outside, that the process begins to run.
     @usableFromInline
     final func noteBegin() {
-        activitySince.store(scheduler.coarseNow, ordering: .relaxed)
+        activitySince.store(coarseNow, ordering: .relaxed)
     }
 
     @usableFromInline

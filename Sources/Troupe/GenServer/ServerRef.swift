@@ -231,15 +231,34 @@ extension ProcessCell {
     /// milliseconds: a reply that is there is not refused for less.
     @usableFromInline
     final func isPast(_ timeout: Duration, since start: UInt64) -> Bool {
-        let spent = coarseNow - start
+        let now = coarseNow
+        // The coarse clock may be behind the other one.
+        guard now > start else { return false }
+        let spent = now - start
         return spent > 8_000_000 && spent > timeout.clampedNanoseconds
     }
 
     /// Sends a request with `put` and waits for its reply.
-    @usableFromInline
+    ///
+    /// Inlinable, so that what is not generic is not called by generic code that looks up types.
+    @inlinable
+    @inline(__always)
     final func request<Reply: Sendable>(
         _ reply: TypedReplyCell<Reply>, timeout: Duration, _ put: () -> PutResult
     ) async throws(CallError) -> Reply {
+        if let wait = try beginRequest(reply, timeout: timeout, put) {
+            await endRequest(reply, wait)
+        }
+        return try reply.take()
+    }
+
+    /// Sends a request with `put`.
+    ///
+    /// - Returns: how to wait for the reply; nil when it is there.
+    @usableFromInline
+    final func beginRequest(
+        _ reply: ReplyCell, timeout: Duration, _ put: () -> PutResult
+    ) throws(CallError) -> RequestWait? {
         if Task.isCancelled { throw .cancelled }
         let runner = CurrentProcess.ownRunner
         let caller = runner?.cell
@@ -247,14 +266,27 @@ extension ProcessCell {
             if caller === self { throw .callingSelf(pid) }
             if let cycle = caller.beginWaiting(for: reply, at: self) { throw .cycle(cycle) }
         }
-        let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
-        if let failure = putFailure(put()) {
+        let start = scheduler.now
+        var result = PutResult.accepted
+        let hasRun = scheduler.call(self) { result = put() }
+        if let failure = putFailure(result) {
             caller?.endWaiting(for: reply)
             throw failure
         }
-        await reply.wait(deadline: deadline, on: node.scheduler, by: runner)
+        guard hasRun, reply.isDone else {
+            let deadline = start.addingSaturated(timeout.clampedNanoseconds)
+            return RequestWait(deadline: deadline, runner: runner)
+        }
         caller?.endWaiting(for: reply)
-        return try reply.take()
+        if isPast(timeout, since: start) { throw .timeout(pid) }
+        return nil
+    }
+
+    /// Waits for the reply to a request that was sent with ``beginRequest(_:timeout:_:)``.
+    @usableFromInline
+    final func endRequest(_ reply: ReplyCell, _ wait: RequestWait) async {
+        await reply.wait(deadline: wait.deadline, on: node.scheduler, by: wait.runner)
+        wait.runner?.cell?.endWaiting(for: reply)
     }
 
     /// Waits for the reply to a request that was handled at once, but not answered.
@@ -299,4 +331,13 @@ extension ProcessCell {
             return mailboxFull
         }
     }
+}
+
+/// How a caller waits for a reply.
+@usableFromInline
+struct RequestWait: Sendable {
+    /// By the clock of the scheduler.
+    let deadline: UInt64
+    /// The one whose own task waits, if it is a process that does.
+    let runner: Runner?
 }

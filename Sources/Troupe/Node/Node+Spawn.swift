@@ -465,9 +465,9 @@ enum Nesting {
     static let depthMax = 32
     private static let slot = ThreadLocalPointer()
 
-    /// The depth on the threads of schedulers is kept by their workers, which are at hand.
+    /// The depth on the threads of schedulers is kept with what else is theirs.
     private static func withDepth<Result>(_ body: (inout Int) -> Result) -> Result {
-        if let worker = Worker.current { return body(&worker.initDepth) }
+        if let thread = WorkerLocal.current { return body(&thread.pointee.initDepth) }
         var depth = Int(bitPattern: slot.value)
         defer { slot.value = UnsafeMutableRawPointer(bitPattern: depth) }
         return body(&depth)

@@ -36,7 +36,7 @@ struct TraitsTable: ~Copyable, Sendable {
     var ownThread: Int {
         let count = chains.count / Self.chainCount
         if count == 1 { return 0 }
-        return (Worker.current?.index ?? 0) % count
+        return (WorkerLocal.current?.pointee.index ?? 0) % count
     }
 
     /// The traits for a key, if there are some.

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+import Glibc
 public import Synchronization
 
 /// A lock that is held for some tens of nanoseconds, without what it protects: for hot objects that
@@ -56,6 +57,15 @@ package struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     @inlinable
     package init(_ value: consuming Value) {
         self.value = .allocate(capacity: 1)
+        self.value.initialize(to: value)
+    }
+
+    /// A lock whose value shares no line of cache with anything else.
+    init(apart value: consuming Value) {
+        let line = CacheLinePadding.lengthInBytes
+        let place = UnsafeMutableRawPointer.allocate(
+            byteCount: max(MemoryLayout<Value>.size, line), alignment: line)
+        self.value = place.bindMemory(to: Value.self, capacity: 1)
         self.value.initialize(to: value)
     }
 

@@ -89,8 +89,8 @@ struct IDTable<Value> {
     /// each other are near each other in memory, as they are often looked up after each other, too.
     /// Of 8 homes 3 stay free, so that a search ends soon.
     private func home(of id: UInt64) -> Int {
-        let mixed = UInt32(truncatingIfNeeded: id ^ (id >> 6) ^ (id >> 32))
-        return Int(mixed / 5 * 8 + mixed % 5) & (slots.count - 1)
+        let mixed = Int(UInt32(truncatingIfNeeded: id ^ (id >> 6) ^ (id >> 32)))
+        return (mixed / 5 * 8 + mixed % 5) & (slots.count - 1)
     }
 
     /// Where an id stands, or else the free slot where it belongs.

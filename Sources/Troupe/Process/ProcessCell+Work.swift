@@ -95,10 +95,17 @@ extension ProcessCell {
     ///   - batch: messages that were taken before. When the answer is about messages it is not
     ///     empty, when it is `.done` it is empty and without memory.
     ///   - hasBudget: whether the process may go on, or shall queue up again.
+    ///   - runner: what runs the process. When its turn has just come, this is the one to cancel when
+    ///     it is told to end.
     @usableFromInline
-    final func takeWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
+    final func takeWork(
+        _ batch: inout MessageQueue, hasBudget: Bool, by runner: Runner? = nil
+    ) -> Work {
         lock.acquire()
-        if core.lifecycle.phase == .scheduled { core.lifecycle.turnCame() }
+        if core.lifecycle.phase == .scheduled {
+            core.lifecycle.turnCame()
+            core.runner = runner
+        }
         guard hasBudget, core.hasOnlyMessages(attention: attention) else {
             lock.release()
             return takeRareWork(&batch, hasBudget: hasBudget)

@@ -101,10 +101,12 @@ struct ProcessTable: ~Copyable, Sendable {
 
     /// Where this thread spawns next. Thread 1 of 4 spawns in shard 1, after a while in 5, and so on.
     private func chooseShard() -> Int {
-        guard let (index, count, turn) = Worker.takeTurn() else {
+        guard let thread = WorkerLocal.current else {
             return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (Self.shardCount - 1)
         }
-        return (index + (turn >> 6) * count) & (Self.shardCount - 1)
+        let turn = thread.pointee.spawnCount >> 6
+        thread.pointee.spawnCount += 1
+        return (thread.pointee.index + turn * thread.pointee.threadCount) & (Self.shardCount - 1)
     }
 
     /// Counts a process that is about to be made.

@@ -73,14 +73,12 @@ struct RunQueue: Sendable {
         return cell
     }
 
-    /// Removes and returns the older half, rounded up.
-    mutating func popHalf() -> [Runnable] {
-        var half: [Runnable] = []
-        half.reserveCapacity((count + 1) / 2)
-        for _ in 0..<((count + 1) / 2) {
-            if let runnable = popFirst() { half.append(runnable) }
+    /// Moves the older half, rounded up, to the end of `loot`; no more than `countMax`, as others wait
+    /// for the queue meanwhile.
+    mutating func popHalf(into loot: inout [Runnable], atMost countMax: Int) {
+        for _ in 0..<min((count + 1) / 2, countMax) {
+            if let runnable = popFirst() { loot.append(runnable) }
         }
-        return half
     }
 
     private mutating func grow() {

@@ -14,23 +14,29 @@ struct RunnerAssignment: Sendable {
     let body: RunnerBody
 }
 
+/// Resumes a runner that waits for its next process; nil lets it go.
+typealias IdleRunner = UnsafeContinuation<RunnerAssignment?, Never>
+
 /// The idle runners of a scheduler.
 ///
 /// A process that awaits needs a task, an idle process does not. So processes borrow tasks: a
 /// runner keeps one process while a handler of it is suspended. When the process has run dry the
 /// runner goes on with the next one that is to run on its thread, if that needs a runner, too: to
 /// suspend one task and resume another costs more than a message. Else it comes back here.
+///
+/// A few stay with the thread that they were last on, which needs no lock for them. Here are the
+/// others, and those that were last on a foreign thread.
 final class RunnerPool: Sendable {
     /// More idle runners than this are let go; a runner holds about 1.5 KB.
     static let idleCountMax = 256
 
     /// The runners that wait for a process. A leaf lock.
-    private let idle = Lock<[UnsafeContinuation<RunnerAssignment?, Never>]>([])
+    private let idle = Lock<[IdleRunner]>([])
 
     /// Runs `body` for `cell` on a runner; on this thread, if it is one of the scheduler's.
     func run(_ assignment: RunnerAssignment, on scheduler: Scheduler) {
         if scheduler.offer(assignment) { return }
-        if let continuation = idle.withLock({ $0.popLast() }) {
+        if let continuation = scheduler.takeIdleRunner() ?? idle.withLock({ $0.popLast() }) {
             scheduler.handOver(to: assignment.cell) {
                 continuation.resume(returning: assignment)
             }
@@ -41,7 +47,8 @@ final class RunnerPool: Sendable {
         }
     }
 
-    fileprivate func checkIn(_ continuation: UnsafeContinuation<RunnerAssignment?, Never>) {
+    fileprivate func checkIn(_ continuation: IdleRunner, on scheduler: Scheduler) {
+        if scheduler.keep(continuation) { return }
         let isTaken = idle.withLock { idle in
             guard idle.count < Self.idleCountMax else { return false }
             idle.append(continuation)
@@ -84,7 +91,8 @@ final class Runner: @unchecked Sendable {
     private let scheduler: Scheduler
     private let isSimulated: Bool
     // For the same reason nothing has to be checked at run time.
-    @exclusivity(unchecked) private var identity: UnsafeCurrentTask?
+    /// The address of the task.
+    @exclusivity(unchecked) private var identity: UInt = 0
     @exclusivity(unchecked) private(set) var cell: ProcessCell?
 
     /// Then the thread gets a chance to look at what came from outside.
@@ -144,7 +152,7 @@ final class Runner: @unchecked Sendable {
     }
 
     private func loop() async {
-        identity = withUnsafeCurrentTask { $0 }
+        identity = Self.currentTask
         await CurrentProcess.$runner.withValue(self) {
             var next = state.withLock { $0.first.take() }
             var inARow = 0
@@ -157,14 +165,15 @@ final class Runner: @unchecked Sendable {
                 if next == nil {
                     inARow = 0
                     scheduler.willSuspend()
-                    next = await withUnsafeContinuation { pool.checkIn($0) }
+                    next = await withUnsafeContinuation { pool.checkIn($0, on: scheduler) }
                 }
             }
         }
     }
 
     /// Serves one process. A function of its own, so that nothing of the process is kept while the
-    /// runner is idle.
+    /// runner is idle; inlined for the reason that ``AsyncCell/handle(_:)`` is.
+    @inline(__always)
     private func serve(_ next: inout RunnerAssignment?) async {
         guard let assignment = next.take() else { return }
         cell = assignment.cell
@@ -180,7 +189,14 @@ final class Runner: @unchecked Sendable {
     fileprivate var lastServed: Pid? { state.withLock { $0.lastServed } }
 
     /// Whether it is this runner's task that asks.
-    fileprivate var isCurrent: Bool { withUnsafeCurrentTask { $0 == identity } }
+    fileprivate var isCurrent: Bool { Self.currentTask == identity }
+
+    /// The address of the task that asks; 0 when it is none. To compare two of `UnsafeCurrentTask`
+    /// would count references of both.
+    private static var currentTask: UInt {
+        // A structure of one reference.
+        withUnsafeCurrentTask { unsafeBitCast($0, to: UInt.self) }
+    }
 }
 
 /// The process on whose behalf a task runs.

@@ -77,6 +77,16 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
         resume()
     }
 
+    /// Runs `put`, which puts a request into the mailbox of `callee`; whoever calls this then waits for
+    /// the answer. Where that is possible the callee has its turn at once, on this thread: then the
+    /// caller mostly finds the answer there, and neither of the two has to be queued.
+    ///
+    /// - Returns: whether the callee has had its turn.
+    func call(_ callee: ProcessCell, _ put: () -> Void) -> Bool {
+        put()
+        return false
+    }
+
     /// A random number from 0 to 1, to spread what would happen at the same time.
     func randomFraction() -> Double { .random(in: 0...1) }
 
@@ -92,4 +102,10 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
 
     /// Whether the runner that asks for its next assignment on this thread takes this one.
     func offer(_ assignment: RunnerAssignment) -> Bool { false }
+
+    /// An idle runner that was kept for this thread.
+    func takeIdleRunner() -> IdleRunner? { nil }
+
+    /// Keeps an idle runner for this thread, if there are not enough of them already.
+    func keep(_ runner: IdleRunner) -> Bool { false }
 }

@@ -219,11 +219,13 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         let name = job.description
         let job = UnownedJob(job)
         let isOnThread = isOnThread
-        let (actor, waker, isStrange) = state.withLock { state in
+        // Before somebody can run it: the simulation may be over as soon as that is done.
+        if !isOnThread { tellOfEscape(name) }
+        let (actor, waker) = state.withLock { state in
             if isOnThread, name == Self.yieldName, let running = state.running {
                 state.agenda.insert(
                     SimulatedChoice(actor: running, kind: .resumption), .yield(job))
-                return (running, SimulatedActor?.none, false)
+                return (running, SimulatedActor?.none)
             }
             let actor = state.owner(of: name)
             let waker = state.running
@@ -235,13 +237,18 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
                 state.handsOverTo = nil
                 state.yielder = nil
                 state.caughtJob = (job, actor)
-                return (actor, SimulatedActor?.none, false)
+                return (actor, SimulatedActor?.none)
             }
             state.agenda.insert(SimulatedChoice(actor: actor, kind: .resumption), .job(job))
-            return (actor, waker, state.thread != 0 && !isOnThread)
+            return (actor, waker)
         }
         if let waker, waker != actor { director?.resumed(actor, by: waker) }
-        guard isStrange else { return }
+    }
+
+    /// A job has come from a thread that is not the simulation's, while that runs.
+    private func tellOfEscape(_ name: String) {
+        let actor = state.withLock { $0.thread != 0 ? $0.owner(of: name) : nil }
+        guard let actor else { return }
         if case .process(let pid) = actor {
             director?.escaped(pid, by: "it was resumed from another thread")
         } else {

@@ -28,17 +28,25 @@ class WorkerPool: Scheduler, @unchecked Sendable {
         var isStarted = false
     }
 
+    private let workers: [Worker]
+    private let name: String
+    private let use: Use
+    private let isShutDown = Atomic(false)
+
+    // Each of these is written at other times, and the second is read for each push.
+    private let padding0 = CacheLinePadding()
     /// Protects what the workers share. A leaf, like the lock of each worker's queue.
-    private let shared = Lock(Shared())
+    private let shared = Lock(apart: Shared())
+    private let injectedCount = Atomic(0)
+    private let padding1 = CacheLinePadding()
     /// The number of sleeping workers, readable without the lock.
     private let idleCount = Atomic(0)
     /// Whether a watcher exists or is being woken, readable without the lock.
     private let isWatched = Atomic(false)
-    private let injectedCount = Atomic(0)
-    private let isShutDown = Atomic(false)
-    private let workers: [Worker]
-    private let name: String
-    private let use: Use
+    private let padding2 = CacheLinePadding()
+    /// How many workers look at the queues of others.
+    private let lookerCount = Atomic(0)
+    private let padding3 = CacheLinePadding()
 
     enum Use {
         /// The scheduler of all nodes that have no other; it cannot be shut down.
@@ -50,11 +58,17 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     }
 
     static let watchInterval: UInt64 = 50_000
+    /// No more is stolen at a time: it is moved with the victim's lock held.
+    private static let lootCountMax = 256
+    /// As each look takes a line of cache from a worker that has something to do, only some look at a
+    /// time. Who may not sleeps, or watches.
+    private let lookerCountMax: Int
 
     init(
         threadCount: Int, name: String, use: Use = .byNodes, timers: TimerService? = nil
     ) {
         self.workers = (0..<threadCount).map { Worker(index: $0, count: threadCount) }
+        self.lookerCountMax = max(2, threadCount / 4)
         self.name = name
         self.use = use
         super.init(timers: timers ?? TimerService(threadCount: threadCount))
@@ -90,63 +104,41 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     /// The last thread is about to sleep. Called without a lock.
     func threadsSleep() {}
 
-    override var isCurrent: Bool { currentWorker != nil }
+    override var isCurrent: Bool { local != nil }
 
-    override var mayBlockHere: Bool { Worker.current?.pool.map { $0.use == .byOneProcess } ?? true }
+    override var mayBlockHere: Bool { WorkerLocal.current?.pointee.mayBlock ?? true }
+
+    /// What this thread keeps for itself, if it is one of this pool.
+    private var local: UnsafeMutablePointer<WorkerLocal>? {
+        guard let local = WorkerLocal.current,
+            local.pointee.pool == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        else { return nil }
+        return local
+    }
 
     // MARK: - Pushing
 
     override func submit(_ cell: ProcessCell) {
-        push(Runnable(cell))
+        let local = local
+        if let local, local.pointee.catchesTurn(of: cell) { return }
+        push(Runnable(cell), from: local)
     }
 
     override func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        if let worker = currentWorker, worker.catchesNextJob {
-            worker.catchesNextJob = false
-            worker.caughtJob = job
+        let local = local
+        if let local, local.pointee.catchesNextJob {
+            local.pointee.catchesNextJob = false
+            local.pointee.caughtJob = job
             return
         }
-        push(Runnable(job))
+        push(Runnable(job), from: local)
     }
 
-    override func handOver(to process: ProcessCell, _ resume: () -> Void) {
-        guard let worker = currentWorker, worker.caughtJob == nil else { return resume() }
-        worker.catchesNextJob = true
-        resume()
-        worker.catchesNextJob = false
-    }
-
-    override func nextAssignment() -> RunnerAssignment? {
-        guard let worker = currentWorker, !isShutDown.load(ordering: .relaxed),
-            injectedCount.load(ordering: .relaxed) == 0,
-            let cell = worker.queue.withLock({ $0.popFirstProcess { $0.borrowsRunner } })
-        else { return nil }
-        worker.noteBegin()
-        worker.catchesAssignment = true
-        _ = cell.behaviour(cell, .step)
-        worker.catchesAssignment = false
-        return worker.caughtAssignment.take()
-    }
-
-    override func offer(_ assignment: RunnerAssignment) -> Bool {
-        guard let worker = currentWorker, worker.catchesAssignment else { return false }
-        worker.catchesAssignment = false
-        worker.caughtAssignment = assignment
-        return true
-    }
-
-    private var currentWorker: Worker? {
-        guard let worker = Worker.current, worker.pool === self else { return nil }
-        return worker
-    }
-
-    private func push(_ runnable: Runnable) {
-        guard let worker = currentWorker else { return inject(runnable) }
-        let count = worker.queue.withLock { queue in
-            queue.append(runnable)
-            return queue.count
-        }
+    private func push(_ runnable: Runnable, from local: UnsafeMutablePointer<WorkerLocal>?) {
+        guard let local else { return inject(runnable) }
+        // The pool keeps the worker.
+        let count = local.pointee.worker._withUnsafeGuaranteedRef { $0.append(runnable) }
         guard idleCount.load(ordering: .relaxed) > 0 else { return }
         if count >= 2 || !isWatched.load(ordering: .relaxed) { wakeOne() }
     }
@@ -170,6 +162,65 @@ class WorkerPool: Scheduler, @unchecked Sendable {
         }
     }
 
+    // MARK: - Instead of pushing
+
+    override func handOver(to process: ProcessCell, _ resume: () -> Void) {
+        guard let local, local.pointee.caughtJob == nil else { return resume() }
+        local.pointee.catchesNextJob = true
+        resume()
+        local.pointee.catchesNextJob = false
+    }
+
+    override func call(_ callee: ProcessCell, _ put: () -> Void) -> Bool {
+        // What was caught is to run before anything else.
+        guard callee.borrowsRunner, let local, local.pointee.nesting.isOpen,
+            local.pointee.caughtJob == nil
+        else {
+            put()
+            return false
+        }
+        local.pointee.callee = UnsafeRawPointer(Unmanaged.passUnretained(callee).toOpaque())
+        put()
+        let isDue = local.pointee.callee == nil
+        local.pointee.callee = nil
+        // Else the callee was not idle: its turn is yet to come.
+        guard isDue else { return false }
+        local.pointee.nesting.began()
+        begin(callee, on: local)
+        local.pointee.nesting.ended()
+        return true
+    }
+
+    override func nextAssignment() -> RunnerAssignment? {
+        // Who waits for the turn that is nested shall not wait for those of others.
+        guard let local, local.pointee.nesting.depth == 0, !isShutDown.load(ordering: .relaxed),
+            injectedCount.load(ordering: .relaxed) == 0
+        else { return nil }
+        let cell = local.pointee.worker._withUnsafeGuaranteedRef { worker in
+            let cell = worker.popFirstProcess { $0.borrowsRunner }
+            if cell != nil { worker.noteBegin() }
+            return cell
+        }
+        guard let cell else { return nil }
+        local.pointee.catchesAssignment = true
+        _ = cell.behaviour(cell, .step)
+        local.pointee.catchesAssignment = false
+        return local.pointee.caughtAssignment.take()
+    }
+
+    override func offer(_ assignment: RunnerAssignment) -> Bool {
+        guard let local, local.pointee.catchesAssignment else { return false }
+        local.pointee.catchesAssignment = false
+        local.pointee.caughtAssignment = assignment
+        return true
+    }
+
+    override func takeIdleRunner() -> IdleRunner? { local?.pointee.takeIdleRunner() }
+
+    override func keep(_ runner: IdleRunner) -> Bool { local?.pointee.keep(runner) ?? false }
+
+    // MARK: - Waking
+
     private func wakeOne() {
         let index = shared.withLock { shared -> Int? in
             guard let index = shared.idle.popLast() else { return nil }
@@ -184,8 +235,13 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     // MARK: - The life of a worker
 
     private func run(_ worker: Worker) {
-        worker.pool = self
-        Worker.current = worker
+        WorkerLocal(
+            pool: self, threadCount: workers.count, worker: worker, mayBlock: use == .byOneProcess
+        )
+        .withThread { run(worker, $0) }
+    }
+
+    private func run(_ worker: Worker, _ local: UnsafeMutablePointer<WorkerLocal>) {
         var tick: UInt32 = 0
         var hasJustWoken = false
         while !isShutDown.load(ordering: .relaxed) {
@@ -200,26 +256,37 @@ class WorkerPool: Scheduler, @unchecked Sendable {
             if let next {
                 if hasJustWoken { stopCountingAsWatcher() }
                 hasJustWoken = false
-                execute(next, on: worker)
+                execute(next, on: local)
             } else if let loot = sleep(worker) {
-                execute(loot, on: worker)
+                execute(loot, on: local)
             } else {
                 hasJustWoken = true
             }
         }
-        Worker.current = nil
     }
 
-    private func execute(_ runnable: Runnable, on worker: Worker) {
-        worker.noteBegin()
+    private func execute(_ runnable: Runnable, on local: UnsafeMutablePointer<WorkerLocal>) {
+        local.pointee.nesting.turnBegan()
         switch runnable.take() {
         case .process(let cell):
-            _ = cell.behaviour(cell, .step)
+            begin(cell, on: local)
         case .job(let job):
+            local.pointee.worker._withUnsafeGuaranteedRef { $0.noteBegin() }
             job.runSynchronously(on: asUnownedTaskExecutor())
+            runCaught(by: local)
         }
-        while let job = worker.caughtJob {
-            worker.caughtJob = nil
+    }
+
+    /// The turn of a process has come.
+    private func begin(_ cell: ProcessCell, on local: UnsafeMutablePointer<WorkerLocal>) {
+        local.pointee.worker._withUnsafeGuaranteedRef { $0.noteBegin() }
+        _ = cell.behaviour(cell, .step)
+        runCaught(by: local)
+    }
+
+    private func runCaught(by local: UnsafeMutablePointer<WorkerLocal>) {
+        while let job = local.pointee.caughtJob {
+            local.pointee.caughtJob = nil
             job.runSynchronously(on: asUnownedTaskExecutor())
         }
     }
@@ -238,7 +305,11 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     /// - Parameter fromStuck: also take a single thing, from a worker that has not begun anything
     ///   new since the last call with this argument.
     private func steal(for thief: Worker, fromStuck: Bool) -> Runnable? {
-        for offset in 1..<max(workers.count, 2) where workers.count > 1 {
+        guard workers.count > 1 else { return nil }
+        defer { lookerCount.subtract(1, ordering: .relaxed) }
+        let lookers = lookerCount.add(1, ordering: .relaxed).newValue
+        guard lookers <= lookerCountMax || fromStuck else { return nil }
+        for offset in 1..<workers.count {
             let victim = workers[(thief.index + offset) % workers.count]
             var least = 2
             if fromStuck {
@@ -246,16 +317,17 @@ class WorkerPool: Scheduler, @unchecked Sendable {
                 if thief.seenEpochs[victim.index] == epoch { least = 1 }
                 thief.seenEpochs[victim.index] = epoch
             }
-            let needed = least
-            let stolen = victim.queue.withLock { queue in
-                queue.count >= needed ? queue.popHalf() : []
-            }
-            guard let first = stolen.first else { continue }
-            if stolen.count > 1 {
-                thief.queue.withLock { queue in
-                    for runnable in stolen.dropFirst() { queue.append(runnable) }
+            guard victim.queueLength.load(ordering: .relaxed) >= least else { continue }
+            // Before the lock is taken.
+            thief.loot.reserveCapacity(Self.lootCountMax)
+            victim.withQueue { queue in
+                if queue.count >= least {
+                    queue.popHalf(into: &thief.loot, atMost: Self.lootCountMax)
                 }
             }
+            guard let first = thief.loot.first else { continue }
+            if thief.loot.count > 1 { thief.append(thief.loot.dropFirst()) }
+            thief.loot.removeAll(keepingCapacity: true)
             return first
         }
         return nil
@@ -335,56 +407,68 @@ class WorkerPool: Scheduler, @unchecked Sendable {
 
 /// One thread of a ``WorkerPool`` and its run queue.
 final class Worker: @unchecked Sendable {
-    // Unchecked: `queue` has its lock, `epoch` is atomic, the `var`s belong to the worker's thread.
+    // Unchecked: `queue` has its lock, `epoch` and `queueLength` are atomic, the `var`s belong to the
+    // worker's thread.
 
     let index: Int
-    /// How many workers the pool has.
-    let count: Int
     let parker = Parker()
+
+    // What others touch, and what only the worker touches, on lines of cache of their own.
+    private let padding0 = CacheLinePadding()
     /// A leaf lock.
-    let queue = Lock(RunQueue())
+    private let queue = Lock(apart: RunQueue())
+    /// The length of the queue, for who looks without the lock. Written with the lock held.
+    let queueLength = Atomic(0)
     /// Counts what the worker has begun; a watcher sees by it whether the worker is stuck.
     let epoch = Atomic<UInt64>(0)
-    unowned(unsafe) var pool: WorkerPool?
-    var seenEpochs: [Int: UInt64] = [:]
-    var catchesNextJob = false
-    var caughtJob: UnownedJob?
-    var catchesAssignment = false
-    var caughtAssignment: RunnerAssignment?
+    private let padding1 = CacheLinePadding()
 
-    /// How deep inits nest on the stack; see ``Nesting``.
-    @exclusivity(unchecked) var initDepth = 0
-    /// How often ``takeTurn()`` was called.
-    private var turns = 0
-
-    private static let slot = ThreadLocalPointer()
+    /// The epochs of the other workers when they were last looked at, by their indices.
+    var seenEpochs: [UInt64]
+    /// What is being stolen; empty at other times.
+    var loot: [Runnable] = []
+    private let padding2 = CacheLinePadding()
 
     init(index: Int, count: Int) {
         self.index = index
-        self.count = count
+        self.seenEpochs = Array(repeating: .max, count: count)
     }
 
-    /// Numbers for what the threads of a scheduler shall do in different places.
-    ///
-    /// - Returns: the number of this thread, how many there are, and how often it has asked before;
-    ///   nil when it is not a scheduler's.
-    static func takeTurn() -> (index: Int, count: Int, turn: Int)? {
-        guard let worker = current else { return nil }
-        defer { worker.turns &+= 1 }
-        return (worker.index, worker.count, worker.turns)
+    // MARK: - The queue
+
+    func withQueue<Result>(_ body: (inout RunQueue) -> Result) -> Result {
+        queue.withLock { queue in
+            defer { queueLength.store(queue.count, ordering: .relaxed) }
+            return body(&queue)
+        }
+    }
+
+    /// - Returns: the length of the queue.
+    func append(_ runnable: Runnable) -> Int {
+        withQueue { queue in
+            queue.append(runnable)
+            return queue.count
+        }
+    }
+
+    func append(_ runnables: ArraySlice<Runnable>) {
+        withQueue { queue in
+            for runnable in runnables { queue.append(runnable) }
+        }
     }
 
     func pop() -> Runnable? {
-        queue.withLock { $0.popFirst() }
+        hasQueue ? withQueue { $0.popFirst() } : nil
     }
+
+    func popFirstProcess(where isWanted: (ProcessCell) -> Bool) -> ProcessCell? {
+        hasQueue ? withQueue { $0.popFirstProcess(where: isWanted) } : nil
+    }
+
+    /// Whether anything is queued. To be asked by the worker itself: others only take away.
+    private var hasQueue: Bool { queueLength.load(ordering: .relaxed) > 0 }
 
     func noteBegin() {
         epoch.store(epoch.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-    }
-
-    /// The worker whose thread this is.
-    static var current: Worker? {
-        get { slot.value.map { Unmanaged<Worker>.fromOpaque($0).takeUnretainedValue() } }
-        set { slot.value = newValue.map { Unmanaged.passUnretained($0).toOpaque() } }
     }
 }

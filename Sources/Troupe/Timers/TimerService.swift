@@ -79,7 +79,7 @@ final class TimerService: Sendable {
     /// The wheel in which this thread arms timers.
     var ownWheel: Int {
         if wheels.count == 1 { return 0 }
-        if let worker = Worker.current { return worker.index % wheels.count }
+        if let thread = WorkerLocal.current { return thread.pointee.index % wheels.count }
         // Of threads from outside there may be many. The addresses differ in the upper bits.
         let hash = UInt64(Platform.threadID) &* 0x9E37_79B9_7F4A_7C15
         return Int(hash >> 32) % wheels.count

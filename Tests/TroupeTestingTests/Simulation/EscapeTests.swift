@@ -22,6 +22,14 @@ struct EscapeTests {
         return (who, what)
     }
 
+    /// Says in real time that something has happened.
+    private final class Signal: Sendable {
+        private let semaphore = DispatchSemaphore(value: 0)
+
+        func send() { semaphore.signal() }
+        func waitBlocking() { semaphore.wait() }
+    }
+
     @Test("a sleep of Swift's own in a handler")
     func sleep() async throws {
         let escape = await escape { simulation in
@@ -45,9 +53,13 @@ struct EscapeTests {
         let escape = await escape { simulation in
             let worker = try await simulation.node().spawn(Worker.self)
             _ = try await worker.call { _ in
-                await withCheckedContinuation { continuation in
-                    DispatchQueue.global().async { continuation.resume(returning: 1) }
+                // One that is resumed before the task waits for it is not noticed.
+                for _ in 0..<10_000 {
+                    await withCheckedContinuation { continuation in
+                        DispatchQueue.global().async { continuation.resume() }
+                    }
                 }
+                return 1
             }
         }
         #expect(escape?.by == "Worker#64")
@@ -59,9 +71,15 @@ struct EscapeTests {
             let node = try simulation.node()
             let tally = try node.spawn(Tally.self, 0)
             let worker = try await node.spawn(Worker.self)
-            try worker.cast { _ in Task { try tally.cast(.add(1)) } }
-            // Long enough, in real time, for the other thread.
-            while try await tally.call(.count) == 0 { await Task.yield() }
+            let hasSent = Signal()
+            _ = try await worker.call { _ in
+                Task {
+                    try tally.cast(.add(1))
+                    hasSent.send()
+                }
+                return 1
+            }
+            hasSent.waitBlocking()
         }
         #expect(escape?.by == "Worker#65")
     }
@@ -70,8 +88,12 @@ struct EscapeTests {
     func detachedTask() async throws {
         let escape = await escape { simulation in
             let tally = try simulation.node().spawn(Tally.self, 0)
-            Task.detached { try tally.cast(.add(1)) }
-            while try await tally.call(.count) == 0 { await Task.yield() }
+            let hasSent = Signal()
+            Task.detached {
+                try tally.cast(.add(1))
+                hasSent.send()
+            }
+            hasSent.waitBlocking()
         }
         #expect(escape?.by.hasPrefix("somebody") == true)
     }

@@ -1,0 +1,164 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+import Testing
+
+@testable import Troupe
+
+/// Tells what it can see of the task that runs it.
+private struct Witness: AsyncGenServer {
+    @TaskLocal static var mark = 0
+
+    enum Call: Sendable {
+        case look, silent, waitFor(Gate), advance(VirtualTime, by: Duration)
+        case callNext([ServerRef<Witness>])
+    }
+
+    struct Sight: Sendable {
+        var mark = Witness.mark
+        var thread = Platform.threadID
+        var process = CurrentProcess.cell?.pid
+        /// How many servers have been asked.
+        var count = 1
+    }
+
+    init(_: Void, process: ServerProcess) async {}
+
+    mutating func handleCall(
+        _ request: Call, from: From<Sight>, process: ServerProcess
+    ) async throws -> CallResult<Sight> {
+        var sight = Sight()
+        switch request {
+        case .look: break
+        case .waitFor(let gate): await gate.wait()
+        case .silent: return .noReply
+        case .advance(let time, let span): time.advance(by: span)
+        case .callNext(var others):
+            guard !others.isEmpty else { break }
+            let next = others.removeFirst()
+            let answer = try await next.call(.callNext(others))
+            #expect(CurrentProcess.cell?.pid == process.pid)
+            sight = answer
+            sight.count += 1
+        }
+        return .reply(sight)
+    }
+}
+
+@Suite("Calls of async servers in place", .timeLimit(.minutes(4)))
+struct CallInPlaceTests {
+    @Test("an idle server is called on the thread of its caller, as a process of its own")
+    func sameThread() async throws {
+        let scheduler = Scheduler.threads(2)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let server = try await node.spawn(Witness.self, ())
+            try await node.inProcess(.init()) { process in
+                var sameThread = 0
+                for _ in 0..<100 {
+                    let (before, sight) = try await Witness.$mark.withValue(7) {
+                        let before = Platform.threadID
+                        let sight = try await server.call(.look)
+                        #expect(Witness.mark == 7)
+                        return (before, sight)
+                    }
+                    #expect(sight.mark == 0)
+                    #expect(sight.process == server.pid)
+                    #expect(CurrentProcess.cell?.pid == process.pid)
+                    if before == sight.thread { sameThread += 1 }
+                }
+                // Not those for which the caller has queued up.
+                #expect(sameThread >= 90)
+            }
+        }
+        scheduler.shutDown()
+    }
+
+    @Test("a handler that waits lets its caller wait, and others go on", arguments: [1, 2])
+    func handlerWaits(threads: Int) async throws {
+        let scheduler = Scheduler.threads(threads)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let server = try await node.spawn(Witness.self, ())
+            let other = try await node.spawn(Witness.self, ())
+            let gate = Gate()
+            try await node.inProcess(.init()) { _ in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        let sight = try await server.call(.waitFor(gate))
+                        #expect(sight.process == server.pid)
+                    }
+                    group.addTask {
+                        let sight = try await other.call(.look)
+                        #expect(sight.process == other.pid)
+                        gate.open()
+                    }
+                    try await group.waitForAll()
+                }
+                await #expect(throws: CallError.timeout(server.pid)) {
+                    try await server.call(.silent, timeout: .milliseconds(20))
+                }
+            }
+        }
+        scheduler.shutDown()
+    }
+
+    @Test("each of a long chain of servers may call the next one", arguments: [1, 2])
+    func chain(threads: Int) async throws {
+        let scheduler = Scheduler.threads(threads)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            var servers: [ServerRef<Witness>] = []
+            for _ in 0..<200 { servers.append(try await node.spawn(Witness.self, ())) }
+            let (first, others) = (servers[0], Array(servers.dropFirst()))
+            try await node.inProcess(.init()) { _ in
+                for _ in 0..<20 {
+                    let sight = try await first.call(.callNext(others))
+                    #expect(sight.count == 200)
+                }
+                // A cycle is found, however its calls were run.
+                await #expect(throws: CallError.self) {
+                    try await first.call(.callNext(Array(others.prefix(2)) + [first]))
+                }
+            }
+        }
+        scheduler.shutDown()
+    }
+
+    @Test("a process that does nothing but call gives others a turn")
+    func fairness() async throws {
+        let scheduler = Scheduler.threads(1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let server = try await node.spawn(Witness.self, ())
+            let log = Log<String>()
+            let recorder = try node.spawn(Recorder.self, .init(log))
+            try await node.inProcess(.init()) { _ in
+                try recorder.send(1)
+                var calls = 0
+                while log.elements.isEmpty {
+                    _ = try await server.call(.look)
+                    calls += 1
+                }
+                #expect(calls <= 2 * NestedTurns.countMax)
+            }
+        }
+        scheduler.shutDown()
+    }
+
+    @Test("a reply is too late when the handler had the thread for longer than the caller waits")
+    func late() async throws {
+        let time = VirtualTime()
+        let scheduler = time.makeScheduler(threads: 1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let server = try await node.spawn(Witness.self, ())
+            try await node.inProcess(.init()) { _ in
+                await #expect(throws: CallError.timeout(server.pid)) {
+                    try await server.call(
+                        .advance(time, by: .milliseconds(60)), timeout: .milliseconds(10))
+                }
+                let sight = try await server.call(.look)
+                #expect(sight.process == server.pid)
+            }
+        }
+        time.shutDown()
+    }
+}
