@@ -46,7 +46,7 @@ extension RegistryError: CustomStringConvertible {
 /// relations; both are changed with the lock of the process held, so that a name can neither be
 /// taken for a process that has begun to give back what it holds, nor outlive it.
 struct NameRegistry: ~Copyable, Sendable {
-    private static let shardCount = 16
+    private static let shardCount = 64
     /// 255 Unicode scalars of four bytes.
     private static let utf8CountMax = 1020
 
@@ -54,7 +54,9 @@ struct NameRegistry: ~Copyable, Sendable {
     /// only wants a pid need not touch the process, which is rarely in the cache.
     ///
     /// Rank 2: locked alone or within the lock of a process.
-    private let shards = FixedArray(count: NameRegistry.shardCount) { Lock<[String: UInt64]>([:]) }
+    private let shards = FixedArray(count: NameRegistry.shardCount) {
+        Lock<[String: UInt64]>(apart: [:])
+    }
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.

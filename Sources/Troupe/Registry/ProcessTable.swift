@@ -76,7 +76,7 @@ struct ProcessTable: ~Copyable, Sendable {
 
     /// Each lock protects one shard. Within the lock of the pool they may be locked, one at a time;
     /// nothing else is locked within them.
-    private let shards = FixedArray(count: ProcessTable.shardCount) { Lock(Shard()) }
+    private let shards = FixedArray(count: ProcessTable.shardCount) { Lock(apart: Shard()) }
     /// Permits that no shard has.
     private let pool: Lock<Int>
     /// For threads that are not a scheduler's.

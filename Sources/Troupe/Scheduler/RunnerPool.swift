@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// What a runner runs: the `async` part of a process, until it has nothing to do, its budget is
 /// used up, or it has ended.
 @usableFromInline
@@ -70,8 +72,8 @@ final class RunnerPool: Sendable {
 /// A task that processes borrow, one after the other.
 @usableFromInline
 final class Runner: @unchecked Sendable {
-    // Unchecked: `identity` and `cell` are written by the runner's own task only, and `cell` is read
-    // by others only after they have found by `identity`, which is written first, that they are it.
+    // Unchecked: `cell` is touched by the runner's own task only, which has found by `identity` that
+    // it is that.
 
     private struct State {
         /// Nil until `start` has returned.
@@ -90,9 +92,8 @@ final class Runner: @unchecked Sendable {
     private let pool: RunnerPool
     private let scheduler: Scheduler
     private let isSimulated: Bool
-    // For the same reason nothing has to be checked at run time.
-    /// The address of the task.
-    @exclusivity(unchecked) private var identity: UInt = 0
+    /// The address of the task; 0 when that has ended, as another task may have its address then.
+    private let identity = Atomic<UInt>(0)
     @exclusivity(unchecked) private(set) var cell: ProcessCell?
 
     /// Then the thread gets a chance to look at what came from outside.
@@ -152,7 +153,8 @@ final class Runner: @unchecked Sendable {
     }
 
     private func loop() async {
-        identity = Self.currentTask
+        identity.store(Self.currentTask, ordering: .relaxed)
+        defer { identity.store(0, ordering: .relaxed) }
         await CurrentProcess.$runner.withValue(self) {
             var next = state.withLock { $0.first.take() }
             var inARow = 0
@@ -189,7 +191,7 @@ final class Runner: @unchecked Sendable {
     fileprivate var lastServed: Pid? { state.withLock { $0.lastServed } }
 
     /// Whether it is this runner's task that asks.
-    fileprivate var isCurrent: Bool { Self.currentTask == identity }
+    fileprivate var isCurrent: Bool { Self.currentTask == identity.load(ordering: .relaxed) }
 
     /// The address of the task that asks; 0 when it is none. To compare two of `UnsafeCurrentTask`
     /// would count references of both.

@@ -15,6 +15,9 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     private let owner: ProcessCell?
     let receiver: ProcessCell?
     private let repeats: Bool
+    /// That of the node, which keeps it. All threads that set timers or let them fire would write a
+    /// count of references.
+    private let service: Unmanaged<TimerService>
     /// The number of the wheel that it is armed in, each time.
     private let wheel: Int
     private var token: TimerWheelToken?
@@ -37,7 +40,19 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
         self.node = node
         self.owner = owner
         self.receiver = receiver
-        self.wheel = node.timers.ownWheel
+        let service = node.timers
+        self.service = .passUnretained(service)
+        self.wheel = service.ownWheel
+    }
+
+    private func withService<Result>(_ body: (TimerService) -> Result) -> Result {
+        service._withUnsafeGuaranteedRef(body)
+    }
+
+    private func withWheel<Result>(
+        _ body: (inout TimerWheel<any TimerTarget>) -> Result
+    ) -> Result {
+        withService { $0.withWheel(wheel, body) }
     }
 
     /// Its place in the list of a holder: the owner, the receiver, or the node, which is nil.
@@ -62,11 +77,13 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// - Returns: false when the timer has been cancelled meanwhile.
     private func arm(at deadline: UInt64) -> Bool {
-        node.timers.arm(at: deadline, self, inWheel: wheel) { token in
-            isFiring = false
-            if isCancelled { return false }
-            self.token = token()
-            return true
+        withService { service in
+            service.arm(at: deadline, self, inWheel: wheel) { token in
+                isFiring = false
+                if isCancelled { return false }
+                self.token = token()
+                return true
+            }
         }
     }
 
@@ -74,7 +91,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     ///
     /// - Returns: how long it still had to run; nil when it has fired or was cancelled before.
     final func cancel() -> Duration? {
-        let deadline = node.timers.withWheel(wheel) { wheel -> UInt64? in
+        let deadline = withWheel { wheel -> UInt64? in
             defer {
                 token = nil
                 isCancelled = true
@@ -90,7 +107,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
     final var remaining: Duration? {
-        let deadline = node.timers.withWheel(wheel) { wheel in
+        let deadline = withWheel { wheel in
             token.flatMap { wheel.deadline(of: $0) }
         }
         return deadline.map { Self.remaining(until: $0, now: node.scheduler.now) }
@@ -101,7 +118,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     }
 
     final func timerFired() {
-        let wasCancelled = node.timers.withWheel(wheel) { _ in
+        let wasCancelled = withWheel { _ in
             token = nil
             isFiring = repeats
             return isCancelled

@@ -51,7 +51,7 @@ final class TimerService: Sendable {
     init(threadCount: Int = 1) {
         let now = Platform.monotonicNanoseconds()
         self.wheels = FixedArray(count: min(threadCount, Self.wheelCountMax)) {
-            Lock(State(wheel: TimerWheel(now: now)))
+            Lock(apart: State(wheel: TimerWheel(now: now)))
         }
         self.isDriven = false
     }

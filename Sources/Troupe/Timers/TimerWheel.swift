@@ -44,8 +44,8 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         var count: Int32 { Int32(pieces.count << Self.pieceBits) }
 
         subscript(index: Int32) -> Entry {
-            get { pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
-            // To set one field through `set` would be to copy the entry.
+            // To get or set one field through `get` and `set` would be to copy the entry.
+            _read { yield pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
             _modify { yield &pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
         }
 
