@@ -56,10 +56,10 @@ struct BudgetedOperation: Sendable {
         self.prepare = prepare
     }
 
-    /// The allocations of one operation, rounded to hundredths; 10,000 are done for it, and as many
+    /// The allocations of one operation, rounded to hundredths; 40,000 are done for it, and as many
     /// before. What is left of tables that grow is below that.
     func measure(_ process: Process) async throws -> Double {
-        let count = 10_000
+        let count = 40_000
         let work = try await prepare(process)
         try await work(count)
         counted_malloc_start()
