@@ -30,7 +30,7 @@ public final class Node: Sendable {
     let isSimulated: Bool
     let table: ProcessTable
     let traits: TraitsTable
-    let names = NameRegistry()
+    let names: NameRegistry
     let aliases = AliasTable()
     let eventTable = KeyTable<EventSlot>()
     let applicationStore = ApplicationStore()
@@ -53,8 +53,10 @@ public final class Node: Sendable {
         if let creation = options.creation, creation == 0 { throw .creationInvalid(creation) }
         self.name = name
         self.nodeName = NodeName(name)
-        self.table = ProcessTable(limit: options.processCountMax)
-        self.traits = TraitsTable(threadCount: options.scheduler.threadCount)
+        let threadCount = options.scheduler.threadCount
+        self.table = ProcessTable(limit: options.processCountMax, threadCount: threadCount)
+        self.names = NameRegistry(threadCount: threadCount)
+        self.traits = TraitsTable(threadCount: threadCount)
         if let creation = options.creation {
             self.creation = creation
             nodeName.note(creation: creation)

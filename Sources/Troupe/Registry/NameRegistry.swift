@@ -46,7 +46,6 @@ extension RegistryError: CustomStringConvertible {
 /// relations; both are changed with the lock of the process held, so that a name can neither be
 /// taken for a process that has begun to give back what it holds, nor outlive it.
 struct NameRegistry: ~Copyable, Sendable {
-    private static let shardCount = 64
     /// 255 Unicode scalars of four bytes.
     private static let utf8CountMax = 1020
 
@@ -54,22 +53,27 @@ struct NameRegistry: ~Copyable, Sendable {
     /// only wants a pid need not touch the process, which is rarely in the cache.
     ///
     /// Rank 2: locked alone or within the lock of a process.
-    private let shards = FixedArray(count: NameRegistry.shardCount) {
-        Lock<[String: UInt64]>(apart: [:])
-    }
+    private let shards: FixedArray<Lock<[String: UInt64]>>
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.
     private let waiters = Lock<[String: [ReplyCell]]>([:])
 
+    /// - Parameter threadCount: how many threads the scheduler has.
+    init(threadCount: Int) {
+        self.shards = FixedArray(count: ProcessTable.shardCount(forThreads: threadCount)) {
+            Lock(apart: [:])
+        }
+    }
+
     /// Runs `body` with the lock of the shard that has, or would have, a name.
     private func withHolders<Result>(
         near name: String, _ body: (inout [String: UInt64]) -> Result
     ) -> Result {
-        shards.withValue(at: Self.shard(of: name)) { $0.withLock(body) }
+        shards.withValue(at: Self.hash(name) & (shards.count - 1)) { $0.withLock(body) }
     }
 
-    private static func shard(of name: String) -> Int {
+    private static func hash(_ name: String) -> Int {
         // The dictionary hashes the name again, and well; this only has to spread names a little.
         let mix = name.utf8.withContiguousStorageIfAvailable { bytes in
             var (mix, all) = (0 as UInt, 0 as UInt8)
@@ -80,7 +84,7 @@ struct NameRegistry: ~Copyable, Sendable {
             // Other than in ASCII, strings may be equal although their bytes are not.
             return all < 0x80 ? mix : 0
         }
-        return Int((mix ?? 0) % UInt(shardCount))
+        return Int(truncatingIfNeeded: mix ?? 0)
     }
 
     static func isValid(_ name: String) -> Bool {
@@ -169,7 +173,7 @@ struct NameRegistry: ~Copyable, Sendable {
 
     /// All names with the ids of their holders, by name.
     func all() -> [(name: String, id: UInt64)] {
-        (0..<Self.shardCount)
+        (0..<shards.count)
             .flatMap { index -> [(name: String, id: UInt64)] in
                 shards.withValue(at: index) { shard in
                     shard.withLock { $0.map { (name: $0.key, id: $0.value) } }

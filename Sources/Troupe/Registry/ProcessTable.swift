@@ -70,21 +70,34 @@ struct ProcessTable: ~Copyable, Sendable {
     }
 
     private static let shardBits: UInt32 = 6
-    private static var shardCount: Int { 1 << Int(shardBits) }
+    private static let shardMask = UInt32(1 << shardBits) - 1
     /// How many permits a shard gets at a time; it keeps twice as many to spare.
     private static let portion = 64
 
     /// Each lock protects one shard. Within the lock of the pool they may be locked, one at a time;
     /// nothing else is locked within them.
-    private let shards = FixedArray(count: ProcessTable.shardCount) { Lock(apart: Shard()) }
+    private let shards: FixedArray<Lock<Shard>>
     /// Permits that no shard has.
     private let pool: Lock<Int>
     /// For threads that are not a scheduler's.
     private let nextShard = Atomic<UInt32>(0)
 
-    /// - Parameter limit: how many processes there may be.
-    init(limit: Int) {
+    /// - Parameters:
+    ///   - limit: how many processes there may be.
+    ///   - threadCount: how many threads the scheduler has.
+    init(limit: Int, threadCount: Int) {
         self.pool = Lock(limit)
+        self.shards = FixedArray(count: Self.shardCount(forThreads: threadCount)) {
+            Lock(apart: Shard())
+        }
+    }
+
+    /// How many parts a table of a node has: a power of two, several for each thread, as far as that
+    /// is worth the memory.
+    static func shardCount(forThreads threadCount: Int) -> Int {
+        var count = 16
+        while count < 1 << Int(shardBits), count < threadCount * 4 { count *= 2 }
+        return count
     }
 
     private func withShard<Result>(_ index: Int, _ body: (inout Shard) -> Result) -> Result {
@@ -94,7 +107,7 @@ struct ProcessTable: ~Copyable, Sendable {
     private func split(_ id: UInt64) -> (shard: Int, slot: Int, serial: UInt32) {
         let number = UInt32(truncatingIfNeeded: id)
         return (
-            Int(number & UInt32(Self.shardCount - 1)), Int(number >> Self.shardBits),
+            Int(number & Self.shardMask), Int(number >> Self.shardBits),
             UInt32(truncatingIfNeeded: id >> 32)
         )
     }
@@ -102,11 +115,11 @@ struct ProcessTable: ~Copyable, Sendable {
     /// Where this thread spawns next. Thread 1 of 4 spawns in shard 1, after a while in 5, and so on.
     private func chooseShard() -> Int {
         guard let thread = WorkerLocal.current else {
-            return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (Self.shardCount - 1)
+            return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (shards.count - 1)
         }
         let turn = thread.pointee.spawnCount >> 6
         thread.pointee.spawnCount += 1
-        return (thread.pointee.index + turn * thread.pointee.threadCount) & (Self.shardCount - 1)
+        return (thread.pointee.index + turn * thread.pointee.threadCount) & (shards.count - 1)
     }
 
     /// Counts a process that is about to be made.
@@ -126,7 +139,7 @@ struct ProcessTable: ~Copyable, Sendable {
     private func reserveWithoutPermit(_ shard: Int) -> (serial: UInt32, slot: UInt32)? {
         pool.withLock { pool in
             if pool == 0 {
-                for other in 0..<Self.shardCount {
+                for other in 0..<shards.count {
                     withShard(other) { state in
                         pool += state.spare
                         state.spare = 0
@@ -166,7 +179,7 @@ struct ProcessTable: ~Copyable, Sendable {
 
     /// Whether no process is counted, when nobody counts new ones.
     var countsNone: Bool {
-        (0..<Self.shardCount).allSatisfy { withShard($0) { $0.counted == 0 } }
+        (0..<shards.count).allSatisfy { withShard($0) { $0.counted == 0 } }
     }
 
     /// Makes a process findable.
@@ -205,11 +218,11 @@ struct ProcessTable: ~Copyable, Sendable {
     }
 
     /// How many processes there are.
-    var count: Int { (0..<Self.shardCount).reduce(0) { $0 + withShard($1) { $0.count } } }
+    var count: Int { (0..<shards.count).reduce(0) { $0 + withShard($1) { $0.count } } }
 
     /// All processes, in the order of their numbers.
     func all() -> [ProcessCell] {
-        (0..<Self.shardCount).flatMap { withShard($0) { $0.slots.compactMap(\.cell) } }
+        (0..<shards.count).flatMap { withShard($0) { $0.slots.compactMap(\.cell) } }
             .sorted { UInt32(truncatingIfNeeded: $0.id) < UInt32(truncatingIfNeeded: $1.id) }
     }
 }

@@ -14,7 +14,7 @@ struct ProcessTableTests {
         private let table: ProcessTable
 
         init(limit: Int) {
-            table = ProcessTable(limit: limit)
+            table = ProcessTable(limit: limit, threadCount: 10)
         }
 
         var countsNone: Bool { table.countsNone }
