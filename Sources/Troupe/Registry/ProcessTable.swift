@@ -112,14 +112,15 @@ struct ProcessTable: ~Copyable, Sendable {
         )
     }
 
-    /// Where this thread spawns next. Thread 1 of 4 spawns in shard 1, after a while in 5, and so on.
+    /// Where this thread spawns next. Thread 1 of 3 or 4 spawns in shard 1, after a while in 5, and so
+    /// on: no other thread does, unless there are more of them than shards.
     private func chooseShard() -> Int {
         guard let thread = WorkerLocal.current else {
             return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (shards.count - 1)
         }
         let turn = thread.pointee.spawnCount >> 6
         thread.pointee.spawnCount += 1
-        return (thread.pointee.index + turn * thread.pointee.threadCount) & (shards.count - 1)
+        return (thread.pointee.index + turn * thread.pointee.stride) & (shards.count - 1)
     }
 
     /// Counts a process that is about to be made.
@@ -211,6 +212,8 @@ struct ProcessTable: ~Copyable, Sendable {
     /// The process with this id, if it is in the table.
     func find(_ id: UInt64) -> ProcessCell? {
         let (shard, slot, serial) = split(id)
+        // A pid may have been made up, or decoded.
+        guard shard < shards.count else { return nil }
         return withShard(shard) { state in
             guard slot < state.slots.count, state.slots[slot].serial == serial else { return nil }
             return state.slots[slot].cell

@@ -18,8 +18,9 @@ struct WorkerLocal {
     let mayBlock: Bool
     /// The number of the thread.
     let index: Int
-    /// How many threads the pool has.
-    let threadCount: Int
+    /// How many threads the pool has, or the next power of two: the number of the thread and what is
+    /// so much further on are the thread's own among a number of things that is a power of two, too.
+    let stride: Int
 
     /// How deep inits nest on the stack; see ``Nesting``.
     var initDepth = 0
@@ -43,7 +44,7 @@ struct WorkerLocal {
 
     init(pool: WorkerPool, threadCount: Int, worker: Worker, mayBlock: Bool) {
         self.index = worker.index
-        self.threadCount = threadCount
+        self.stride = 1 << (Int.bitWidth - (threadCount - 1).leadingZeroBitCount)
         self.pool = UnsafeRawPointer(Unmanaged.passUnretained(pool).toOpaque())
         self.worker = Unmanaged.passUnretained(worker)
         self.mayBlock = mayBlock

@@ -42,8 +42,9 @@ final class TimerService: Sendable {
     /// Until when the thread sleeps: an earlier timer has to wake it. 0 while it fires timers, as it
     /// looks at all wheels again after that; the maximum while it does, and while there is no thread.
     ///
-    /// Read and written with the lock of a wheel held, which says which comes first: whoever arms a
-    /// timer in a wheel that the thread has looked at finds what the thread has written before.
+    /// Whoever arms a timer reads and writes it with the lock of the wheel held. The thread writes it
+    /// before it looks at the wheels, with the same locks: so who arms a timer in a wheel that the
+    /// thread has looked at finds what it has written.
     private let wakesAt = Atomic<UInt64>(.max)
     private let parker = Parker()
 
@@ -227,10 +228,19 @@ final class TimerService: Sendable {
         for wheel in 0..<wheels.count {
             withState(of: wheel) { $0.wheel.advance(to: now, into: &due) }
         }
-        // What one process has armed may be in several wheels.
-        if wheels.count > 1 { due.sort { $0.deadline < $1.deadline } }
-        for timer in due { timer.payload.timerFired() }
+        // What one process has armed may be in several wheels. Of one wheel it is in order already,
+        // and those with equal deadlines stay as they are.
+        for (_, timer) in due.enumerated().sorted(by: Self.isEarlier) {
+            timer.payload.timerFired()
+        }
         return !due.isEmpty
+    }
+
+    private static func isEarlier(
+        _ one: (offset: Int, element: TimerWheel<any TimerTarget>.Due),
+        _ other: (offset: Int, element: TimerWheel<any TimerTarget>.Due)
+    ) -> Bool {
+        (one.element.deadline, one.offset) < (other.element.deadline, other.offset)
     }
 
     private func nextAdvance() -> UInt64 {

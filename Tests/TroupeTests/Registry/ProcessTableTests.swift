@@ -13,12 +13,13 @@ struct ProcessTableTests {
     private final class Holder: Sendable {
         private let table: ProcessTable
 
-        init(limit: Int) {
-            table = ProcessTable(limit: limit, threadCount: 10)
+        init(limit: Int, threadCount: Int = 10) {
+            table = ProcessTable(limit: limit, threadCount: threadCount)
         }
 
         var countsNone: Bool { table.countsNone }
         func makeID() -> UInt64? { table.makeID() }
+        func find(_ id: UInt64) -> ProcessCell? { table.find(id) }
         func remove(_ id: UInt64) { table.remove(id) }
         func uncount(_ id: UInt64) -> Bool { table.uncount(id) }
     }
@@ -77,6 +78,38 @@ struct ProcessTableTests {
             }
             #expect(table.countsNone)
         }
+    }
+
+    @Test("no two threads of a scheduler spawn in the same shard", arguments: [1, 2, 3, 5, 8, 13])
+    func shards(threadCount: Int) async {
+        let scheduler = Scheduler.threads(threadCount)
+        let table = Holder(limit: 100_000, threadCount: threadCount)
+        let arrived = Log<Gate>()
+        // One for each thread, as none returns before all have come.
+        let shards = await withTaskGroup(of: Set<UInt64>.self) { group in
+            for _ in 0..<threadCount {
+                group.addTask(executorPreference: scheduler) {
+                    let gate = Gate()
+                    arrived.append(gate)
+                    gate.waitBlocking()
+                    return Set((0..<5000).compactMap { _ in table.makeID().map { $0 % 64 } })
+                }
+            }
+            for gate in await arrived.wait(for: threadCount) { gate.open() }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(shards.allSatisfy { !$0.isEmpty })
+        #expect(
+            shards.reduce(0) { $0 + $1.count }
+                == shards.reduce(into: Set()) { $0.formUnion($1) }.count)
+        scheduler.shutDown()
+    }
+
+    @Test("nobody has an id that was made up", arguments: [1, 64])
+    func madeUp(threadCount: Int) {
+        let table = Holder(limit: 1000, threadCount: threadCount)
+        for id in (0..<1000 as Range<UInt64>) { #expect(table.find(id) == nil) }
+        for id in [UInt64.max, 1 << 32, UInt64(UInt32.max)] { #expect(table.find(id) == nil) }
     }
 
     @Test("a slot that was given back already is left alone")

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Troupe
 
-@Suite("Timer service: a thread and its wheels")
+@Suite("Timer service: a thread and its wheels", .timeLimit(.minutes(4)))
 struct TimerServiceTests {
     /// Notes when it was due.
     private final class Note: TimerTarget {
