@@ -7,8 +7,13 @@ internal import Synchronization
 
 /// A sender that waits for room in a mailbox.
 ///
-/// Its message is put into the mailbox by the process itself as soon as there is room, in the order
-/// in which the senders began to wait.
+/// Its message is put into the mailbox by the process itself when there is room, in the order in which
+/// the senders began to wait.
+///
+/// Of a large mailbox it is not every single place that is given away at once: where several senders
+/// fill it faster than the process empties it, each message would suspend a task and resume it. Room is
+/// given away in portions, or place by place when somebody has waited for some milliseconds. Who sends
+/// without waiting gets what those who wait leave over.
 final class SendWaiter: TimerTarget, @unchecked Sendable {
     // Unchecked: all variables are only touched with the lock of `cell` held.
 
@@ -39,9 +44,30 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         continuation?.resume()
     }
 
-    func timerFired() { giveUp(.timedOut) }
+    func timerFired() {
+        if !takePlace() { giveUp(.timedOut) }
+    }
 
     func cancel() { giveUp(.cancelled) }
+
+    /// The time is up; but there may be room that was not given away yet.
+    ///
+    /// - Returns: whether the message is in the mailbox now.
+    private func takePlace() -> Bool {
+        let arrival = cell.withCore { core -> Arrival? in
+            guard outcome == nil, core.lifecycle.phase != .ended, core.room(popped: cell.popped) > 0
+            else { return nil }
+            core.relations?.rare?.sendWaiters.remove(self)
+            append(&core.queue)
+            core.accepted &+= 1
+            outcome = .accepted
+            return core.arrived()
+        }
+        guard let arrival else { return false }
+        arrival.perform(for: cell)
+        resume()
+        return true
+    }
 
     private func giveUp(_ outcome: Outcome) {
         let gaveUp = cell.withCore { core in
@@ -63,25 +89,13 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         cell.scheduler.willSuspend()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let (arrival, isDecided) = cell.withCore { core -> (Arrival, Bool) in
-                    if outcome != nil { return (.none, true) }
-                    if core.lifecycle.phase == .ended {
-                        outcome = .gone
-                        return (.none, true)
-                    }
-                    if case .open = core.admission(popped: cell.popped) {
-                        append(&core.queue)
-                        core.accepted &+= 1
-                        outcome = .accepted
-                        return (core.arrived(), true)
-                    }
-                    self.continuation = continuation
-                    core.makeRelations().makeRare().sendWaiters.append(self)
-                    cell.attention.store(true, ordering: .relaxed)
-                    return (.none, false)
+                switch cell.withCore({ core in join(&core, continuation) }) {
+                case .decided(let arrival):
+                    arrival.perform(for: cell)
+                    continuation.resume()
+                case .waits(let isFirst):
+                    if isFirst { SendPatience.begin(for: cell) }
                 }
-                arrival.perform(for: cell)
-                if isDecided { continuation.resume() }
             }
         } onCancel: {
             self.cancel()
@@ -89,23 +103,82 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         if let timer { cell.node.timers.cancel(timer) }
         return cell.withCore { _ in outcome ?? .gone }
     }
+
+    private enum Joining: Sendable {
+        case decided(Arrival)
+        /// - Parameter isFirst: whether nobody's patience is timed yet.
+        case waits(isFirst: Bool)
+    }
+
+    /// Begins to wait, if there is still nothing but that.
+    private func join(
+        _ core: inout ProcessCore, _ continuation: UnsafeContinuation<Void, Never>
+    ) -> Joining {
+        if outcome != nil { return .decided(.none) }
+        if core.lifecycle.phase == .ended {
+            outcome = .gone
+            return .decided(.none)
+        }
+        if case .open = core.admission(popped: cell.popped) {
+            append(&core.queue)
+            core.accepted &+= 1
+            outcome = .accepted
+            return .decided(core.arrived())
+        }
+        self.continuation = continuation
+        let rare = core.makeRelations().makeRare()
+        rare.sendWaiters.append(self)
+        cell.attention.store(true, ordering: .relaxed)
+        return .waits(isFirst: rare.sendWaiters.beginPatience())
+    }
+}
+
+/// Sees to it that a process which is slow does not let senders wait for a whole portion of room.
+private final class SendPatience: TimerTarget, Sendable {
+    private let cell: ProcessCell
+
+    /// How long senders leave it to the process when it gives room away.
+    private static let span: UInt64 = 5_000_000
+
+    private init(_ cell: ProcessCell) {
+        self.cell = cell
+    }
+
+    static func begin(for cell: ProcessCell) {
+        // In a simulation a portion is one place.
+        if cell.traits.isSimulated { return }
+        // Nobody cancels it: with senders that wait all the time this is one timer each 5 ms.
+        _ = cell.node.timers.schedule(
+            at: cell.scheduler.now.addingSaturated(span), SendPatience(cell))
+    }
+
+    func timerFired() {
+        cell.withCore { core in
+            guard let rare = core.relations?.rare, rare.sendWaiters.endPatience() else { return }
+            cell.attention.store(true, ordering: .relaxed)
+        }
+    }
 }
 
 extension ProcessCell {
-    /// Moves what waiting senders have into the mailbox, as far as there is room.
+    /// Moves what waiting senders have into the mailbox, when there is enough room.
+    ///
+    /// - Parameter isDry: there will not be more room unless something comes.
     final func admitWaiters(
-        _ core: inout ProcessCore, _ relations: Relations, resuming: inout [SendWaiter]
+        _ core: inout ProcessCore, _ relations: Relations, isDry: Bool, resuming: inout [SendWaiter]
     ) {
         guard let rare = relations.rare, !rare.sendWaiters.isEmpty else { return }
-        core.poppedSeen = popped.load(ordering: .relaxed)
-        while core.accepted - core.poppedSeen < UInt64(core.capacity),
-            let waiter = rare.sendWaiters.popFirst()
-        {
+        var room = core.room(popped: popped)
+        let portion = min(Int(core.capacity) / 4, traits.stepBudget)
+        guard isDry || rare.sendWaiters.isUrgent || room >= portion else { return }
+        while room > 0, let waiter = rare.sendWaiters.popFirst() {
             waiter.append(&core.queue)
             core.accepted &+= 1
+            room -= 1
             waiter.outcome = .accepted
             resuming.append(waiter)
         }
+        core.lookForRoom(popped: popped)
     }
 
     /// Fails all waiting senders of a process that has ended. The lock is held.
@@ -128,6 +201,10 @@ struct SendWaiterQueue: Sendable {
     /// The ticket of the first entry.
     private var base = 0
     private(set) var count = 0
+    /// Whether a timer runs that will make it urgent.
+    private var isTimed = false
+    /// Whether there is to be a look for room after each message.
+    private(set) var isUrgent = false
 
     var isEmpty: Bool { count == 0 }
 
@@ -135,6 +212,25 @@ struct SendWaiterQueue: Sendable {
         waiter.ticket = base + entries.count
         entries.append(waiter)
         count += 1
+    }
+
+    /// One has begun to wait.
+    ///
+    /// - Returns: whether to call ``endPatience()`` in a while; not if that is to be done already.
+    mutating func beginPatience() -> Bool {
+        guard !isTimed else { return false }
+        isTimed = true
+        isUrgent = false
+        return true
+    }
+
+    /// Somebody may have waited for long.
+    ///
+    /// - Returns: whether somebody waits.
+    mutating func endPatience() -> Bool {
+        isTimed = false
+        isUrgent = !isEmpty
+        return isUrgent
     }
 
     /// Takes one that is in the queue out of it; one that is not stays where it is.

@@ -245,6 +245,12 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         guard budget <= 0 else { return }
         budget = traits.stepBudget
         await Task.yield()
+        // A batch can be as large as the mailbox.
+        withCore { core in
+            if core.relations?.rare?.sendWaiters.isEmpty == false {
+                attention.store(true, ordering: .relaxed)
+            }
+        }
     }
 
     /// Looks at everything that has come, and puts it where it belongs.
@@ -280,7 +286,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 if let signal = relations.signals.popFirst(popped: fetchedCount) {
                     return .content(.signal(signal))
                 }
-                admitWaiters(&core, relations, resuming: &waiters)
+                admitWaiters(&core, relations, isDry: false, resuming: &waiters)
                 attention.store(relations.needsAttention, ordering: .relaxed)
             }
             if batch.isEmpty {
@@ -321,16 +327,23 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         if let deadline, let wakeUp { timer = node.timers.schedule(at: deadline, wakeUp) }
         scheduler.willSuspend()
         await withUnsafeContinuation { continuation in
+            var waiters: [SendWaiter] = []
             let mayPark = withCore { core in
                 let hasWork =
                     core.lifecycle.stopReason != nil || !core.queue.isEmpty
                     || core.relations?.hasWork ?? false
                     || wakeUp?.hasFired ?? false
                 guard !hasWork else { return false }
+                // What has been looked at and passed over still takes up room.
+                if let relations = core.relations {
+                    admitWaiters(&core, relations, isDry: true, resuming: &waiters)
+                    guard waiters.isEmpty else { return false }
+                }
                 core.lifecycle.parked()
                 core.parked = continuation
                 return true
             }
+            for waiter in waiters { waiter.resume() }
             if !mayPark { continuation.resume() }
         }
         if let timer { node.timers.cancel(timer) }

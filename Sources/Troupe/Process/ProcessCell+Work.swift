@@ -58,7 +58,7 @@ extension ProcessCore {
     func hasOnlyMessages(attention: borrowing Atomic<Bool>) -> Bool {
         lifecycle.stopReason == nil && !lifecycle.isSuspended && overflow != .dropOldest
             && (relations == nil
-                || !attention.load(ordering: .relaxed) && relations?.rare?.idleTimer == nil)
+                || !attention.load(ordering: .relaxed) && relations?.rare?.isInTheWay != true)
     }
 
     /// The process has nothing to do, or shall do nothing. Of the two queues' memory it keeps at
@@ -204,7 +204,8 @@ extension ProcessCell {
                 }
             }
         }
-        admitWaiters(&core, relations, resuming: &afterwards.waiters)
+        admitWaiters(
+            &core, relations, isDry: core.lifecycle.isSuspended, resuming: &afterwards.waiters)
         attention.store(relations.needsAttention, ordering: .relaxed)
         return nil
     }

@@ -277,10 +277,20 @@ extension ProcessCore {
     /// The slow half of ``admission(popped:)``: looks how many messages were taken meanwhile.
     @usableFromInline
     mutating func admissionWhenFull(popped: borrowing Atomic<UInt64>) -> Admission {
-        poppedSeen = popped.load(ordering: .acquiring)
-        let hasRoom = accepted &- poppedSeen < UInt64(capacity)
-        if hasRoom, relations?.rare?.sendWaiters.isEmpty ?? true { return .open }
+        lookForRoom(popped: popped)
+        if accepted &- poppedSeen < UInt64(capacity) { return .open }
         return overflow == .dropOldest ? .dropOldest : .full
+    }
+
+    /// Looks how many messages were taken. The places that senders wait for are not for others.
+    mutating func lookForRoom(popped: borrowing Atomic<UInt64>) {
+        let waiting = relations?.rare?.sendWaiters.count ?? 0
+        poppedSeen = popped.load(ordering: .acquiring) &- UInt64(waiting)
+    }
+
+    /// How many places are free, those included that senders wait for.
+    func room(popped: borrowing Atomic<UInt64>) -> Int {
+        Int(capacity) - Int(accepted &- popped.load(ordering: .acquiring))
     }
 
     /// Something for the process to look at has arrived.

@@ -16,7 +16,8 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     @usableFromInline var queue = MessageQueue()
     /// How many messages were ever put into the mailbox.
     @usableFromInline var accepted: UInt64 = 0
-    /// The last known value of the cell's `popped`; behind it, never ahead.
+    /// The last known value of the cell's `popped`, less as many as senders waited for room then;
+    /// behind it, never ahead.
     @usableFromInline var poppedSeen: UInt64 = 0
     @usableFromInline var dropped: UInt64 = 0
     @usableFromInline private(set) var capacity: Int32 = 0
@@ -68,9 +69,6 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
             }
         self.stopsOnNormalLink = traits.stopsOnNormalLink
     }
-
-    /// How many messages wait, those included that a step has taken but not begun.
-    var queueLength: Int { Int(accepted - poppedSeen) }
 
     /// The relations, made if there are none yet.
     mutating func makeRelations() -> Relations {

@@ -30,11 +30,17 @@ final class RareRelations: @unchecked Sendable {
     @exclusivity(unchecked) var observer: ServerObserver?
     /// Shared by processes whose group leader this is.
     @exclusivity(unchecked) var groupTraits: [TraitsTable.Key: ProcessTraits] = [:]
-    /// Senders that wait for room, in order. While there is one, the mailbox is full.
+    /// Senders that wait for room, in order.
     @exclusivity(unchecked) var sendWaiters = SendWaiterQueue()
 
     /// Whether something of this needs a look before the next message is handled.
-    var needsAttention: Bool { hasWork || !sendWaiters.isEmpty || observer != nil }
+    var needsAttention: Bool {
+        hasWork || !sendWaiters.isEmpty && sendWaiters.isUrgent || observer != nil
+    }
+
+    /// Whether there is more to look at, each time that the process takes a batch of messages or has
+    /// none any more.
+    var isInTheWay: Bool { idleTimer != nil || !sendWaiters.isEmpty }
 
     /// Whether there is something of this for the process to do.
     var hasWork: Bool { !continuations.isEmpty || idleTimer?.timeout.isImmediate ?? false }

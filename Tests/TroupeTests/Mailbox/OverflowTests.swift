@@ -119,6 +119,138 @@ struct OverflowTests {
         }
     }
 
+    @Test("a large mailbox gives room away in portions, and loses nothing")
+    func portions() async throws {
+        try await withNode { node in
+            let (server, log, gate) = try await blocked(node, capacity: 1000, .reject)
+            for number in 0..<1000 { try server.send(number) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for sender in 1...4 {
+                    group.addTask {
+                        for number in 0..<500 {
+                            try await node.send(
+                                sender * 1000 + number, to: .pid(server.pid),
+                                waitingUpTo: .seconds(60))
+                        }
+                    }
+                }
+                await waitWhile { server.cell.sendWaiterCount < 4 }
+                gate.open()
+                try await group.waitForAll()
+            }
+            let numbers = await log.wait(for: 3000).compactMap { Int($0) }
+            for sender in 0...4 {
+                let own = numbers.filter { $0 / 1000 == sender }
+                #expect(own.count == (sender == 0 ? 1000 : 500) && own == own.sorted())
+            }
+        }
+    }
+
+    @Test("who waits for room is let in when the process has looked at everything else")
+    func portionOfSelective() async throws {
+        try await withNode { node in
+            let (begin, full) = (Gate(), Gate())
+            let options = ProcessOptions(mailbox: MailboxOptions(capacity: 400))
+            let process = try node.spawn(options: options) { process in
+                await begin.wait()
+                // Passes over all numbers but one.
+                _ = try await process.receive(Int.self)
+                let text = try await process.receive(String.self)
+                await full.wait()
+                return text
+            }
+            for number in 0..<400 { try process.send(number) }
+            async let sending: Void = node.send(
+                "hello", to: .pid(process.pid), waitingUpTo: .seconds(60))
+            await waitWhile { process.cell.sendWaiterCount == 0 }
+            begin.open()
+            try await sending
+            full.open()
+            #expect(try await process.value == "hello")
+        }
+    }
+
+    /// Lets a body take a number out of a full mailbox each time that the gate in its turn opens, while
+    /// one sender waits for room for 200 ms of a time that stands still.
+    private func oneWaits(
+        turns: Int,
+        _ body: (
+            VirtualTime, ProcessRef<Int>, _ take: (Int) async -> Void,
+            _ sent: () async throws -> Void
+        ) async throws -> Void
+    ) async throws {
+        let time = VirtualTime()
+        let scheduler = time.makeScheduler(threads: 2)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let gates = (0..<turns).map { _ in (begin: Gate(), taken: Gate()) }
+            let (atEnd, options) = (Gate(), ProcessOptions(mailbox: MailboxOptions(capacity: 400)))
+            let process = try node.spawn(options: options) { process in
+                var sum = 0
+                for gate in gates {
+                    await gate.begin.wait()
+                    sum += try await process.receive(Int.self)
+                    gate.taken.open()
+                }
+                await atEnd.wait()
+                return sum
+            }
+            for number in 0..<400 { try process.send(number) }
+            let sending = Task {
+                try await node.send(400, to: .pid(process.pid), waitingUpTo: .milliseconds(200))
+            }
+            await waitWhile { process.cell.sendWaiterCount == 0 }
+            try await body(
+                time, process,
+                { turn in
+                    gates[turn].begin.open()
+                    await gates[turn].taken.wait()
+                }, { try await sending.value })
+            atEnd.open()
+            #expect(try await process.value == (0..<turns).reduce(0, +))
+        }
+        time.shutDown()
+    }
+
+    @Test("a send does not time out while there is room that nobody has given away yet")
+    func portionAtDeadline() async throws {
+        try await oneWaits(turns: 1) { time, process, take, sent in
+            await take(0)
+            #expect(process.cell.sendWaiterCount == 1)
+            time.advance(by: .milliseconds(200))
+            try await sent()
+        }
+    }
+
+    @Test(
+        "who has waited for some milliseconds gets the place that is free, and no portion is awaited"
+    )
+    func portionOfSlow() async throws {
+        try await oneWaits(turns: 3) { time, process, take, sent in
+            await take(0)
+            await take(1)
+            #expect(process.cell.sendWaiterCount == 1)
+            time.advance(by: .milliseconds(20))
+            await take(2)
+            try await sent()
+        }
+    }
+
+    @Test(
+        "who sends without waiting gets no place that another waits for, and any that is left over")
+    func placesOfOthers() async throws {
+        try await oneWaits(turns: 2) { time, process, take, sent in
+            await take(0)
+            #expect(throws: SendError<Int>.self) { try process.send(500) }
+            #expect(throws: SendError<Int>.self) { try process.send(500) }
+            await take(1)
+            try process.send(500)
+            #expect(throws: SendError<Int>.self) { try process.send(500) }
+            #expect(process.cell.sendWaiterCount == 1)
+            time.advance(by: .milliseconds(200))
+            try await sent()
+        }
+    }
+
     @Test("a waiting send ends at its deadline, when cancelled, and when the process ends")
     func waitingEnds() async throws {
         try await withNode { node in
