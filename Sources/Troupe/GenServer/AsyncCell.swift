@@ -61,6 +61,8 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     func step(_ runner: Runner) async {
         var batch = MessageQueue()
         var budget = traits.stepBudget
+        // One for all messages: to make it retains the process.
+        let process = ServerContext<Server>(self)
         noteBegin()
         while true {
             switch takeWork(&batch, hasBudget: budget > 0, by: runner) {
@@ -68,7 +70,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
                 while let envelope = batch.takeFirst(as: Envelope<Server>.self) {
                     countPopped()
                     budget -= 1
-                    if let ending = await handle(envelope.move()) {
+                    if let ending = await handle(envelope.move(), process) {
                         return await end(ending, batch: &batch, runner)
                     }
                     if budget <= 0 || attention.load(ordering: .relaxed) { break }
@@ -77,7 +79,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
                 budget -= 1
                 guard let envelope: Envelope<Server> = envelope(of: work, &batch) else { continue }
                 work.observer?.received(envelope, by: self)
-                if let ending = await handle(envelope) {
+                if let ending = await handle(envelope, process) {
                     return await end(ending, batch: &batch, runner)
                 }
                 work.observer?.handled(envelope, by: self)
@@ -100,9 +102,10 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
     /// - Returns: how the process ends, if it does.
     @inlinable
     @inline(__always)
-    func handle(_ envelope: consuming Envelope<Server>) async -> Ending? {
+    func handle(
+        _ envelope: consuming Envelope<Server>, _ process: ServerContext<Server>
+    ) async -> Ending? {
         // Taken apart before the handler runs, as in ``DirectCell``.
-        let process = ServerContext<Server>(self)
         switch envelope {
         case .cast(let message):
             note(.cast)

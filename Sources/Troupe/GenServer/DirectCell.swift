@@ -75,13 +75,15 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
         withUnsafeMutablePointer(to: &server) { server in
             var batch = MessageQueue()
             var budget = traits.stepBudget
+            // One for all messages: to make it retains the process.
+            let process = ServerContext<Server>(self)
             while true {
                 switch takeWork(&batch, hasBudget: budget > 0) {
                 case .messages:
                     while let envelope = batch.takeFirst(as: Envelope<Server>.self) {
                         countPopped()
                         budget -= 1
-                        if let ending = handle(envelope.move(), server) {
+                        if let ending = handle(envelope.move(), server, process) {
                             return end(ending, server, batch: &batch)
                         }
                         if budget <= 0 || attention.load(ordering: .relaxed) { break }
@@ -92,7 +94,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                         continue
                     }
                     work.observer?.received(envelope, by: self)
-                    if let ending = handle(envelope, server) {
+                    if let ending = handle(envelope, server, process) {
                         return end(ending, server, batch: &batch)
                     }
                     work.observer?.handled(envelope, by: self)
@@ -112,11 +114,11 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     /// - Returns: how the process ends, if it does.
     @inlinable
     func handle(
-        _ envelope: consuming Envelope<Server>, _ server: UnsafeMutablePointer<Server?>
+        _ envelope: consuming Envelope<Server>, _ server: UnsafeMutablePointer<Server?>,
+        _ process: ServerContext<Server>
     ) -> Ending? {
         // Taken apart before the handler runs: to keep the whole for the case that it throws would
         // be a copy of each message.
-        let process = ServerContext<Server>(self)
         switch envelope {
         case .cast(let message):
             note(.cast)
