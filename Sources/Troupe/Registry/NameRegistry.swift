@@ -53,7 +53,7 @@ struct NameRegistry: ~Copyable, Sendable {
     /// only wants a pid need not touch the process, which is rarely in the cache.
     ///
     /// Rank 2: locked alone or within the lock of a process.
-    private let shards: FixedArray<Lock<[String: UInt64]>>
+    private let shards: FixedArray<Lock<NameTable>>
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.
@@ -62,29 +62,17 @@ struct NameRegistry: ~Copyable, Sendable {
     /// - Parameter threadCount: how many threads the scheduler has.
     init(threadCount: Int) {
         self.shards = FixedArray(count: ProcessTable.shardCount(forThreads: threadCount)) {
-            Lock(apart: [:])
+            Lock(apart: NameTable())
         }
     }
 
     /// Runs `body` with the lock of the shard that has, or would have, a name.
     private func withHolders<Result>(
-        near name: String, _ body: (inout [String: UInt64]) -> Result
+        near name: HashedName, _ body: (inout NameTable) -> Result
     ) -> Result {
-        shards.withValue(at: Self.hash(name) & (shards.count - 1)) { $0.withLock(body) }
-    }
-
-    private static func hash(_ name: String) -> Int {
-        // The dictionary hashes the name again, and well; this only has to spread names a little.
-        let mix = name.utf8.withContiguousStorageIfAvailable { bytes in
-            var (mix, all) = (0 as UInt, 0 as UInt8)
-            for byte in bytes {
-                mix = mix &* 31 &+ UInt(byte)
-                all |= byte
-            }
-            // Other than in ASCII, strings may be equal although their bytes are not.
-            return all < 0x80 ? mix : 0
-        }
-        return Int(truncatingIfNeeded: mix ?? 0)
+        // Not by the bits by which the table spreads its names.
+        let shard = Int(truncatingIfNeeded: name.hash >> 32) & (shards.count - 1)
+        return shards.withValue(at: shard) { $0.withLock(body) }
     }
 
     static func isValid(_ name: String) -> Bool {
@@ -97,34 +85,19 @@ struct NameRegistry: ~Copyable, Sendable {
 
     func insert(_ name: String, for cell: ProcessCell) throws(RegistryError) {
         guard Self.isValid(name) else { throw .nameInvalid(name) }
+        let hashed = HashedName(name)
         let failure = cell.withCore { core -> RegistryError? in
             guard core.lifecycle.phase != .ended, !core.isClosing else {
                 return .processUnknown(cell.pid)
             }
-            let holder = withHolders(near: name) { holders in
-                // One access, so the name is hashed and compared once.
-                Self.take(&holders[name], for: cell.id)
+            if let holder = withHolders(near: hashed, { $0.insert(hashed, for: cell.id) }) {
+                return .nameTaken(name, by: cell.node.pid(id: holder))
             }
-            if let holder { return .nameTaken(name, by: cell.node.pid(id: holder)) }
             core.makeRelations().addName(name)
             return nil
         }
         if let failure { throw failure }
         if waiterCount.load(ordering: .sequentiallyConsistent) > 0 { tellWaiters(of: name) }
-    }
-
-    /// Makes a process the holder if there is none.
-    ///
-    /// - Returns: the one there is.
-    private static func take(_ holder: inout UInt64?, for id: UInt64) -> UInt64? {
-        if let holder { return holder }
-        holder = id
-        return nil
-    }
-
-    /// Removes the holder if it is this process.
-    private static func release(_ holder: inout UInt64?, by id: UInt64) {
-        if holder == id { holder = nil }
     }
 
     // MARK: - Waiting for a holder
@@ -150,10 +123,12 @@ struct NameRegistry: ~Copyable, Sendable {
 
     /// Takes a name away from its holder, who is in `table`.
     func remove(_ name: String, _ table: borrowing ProcessTable) throws(RegistryError) {
-        guard let id = findID(name), let holder = table.find(id) else { throw .nameUnknown(name) }
+        guard let hashed = Self.hashed(name),
+            let id = withHolders(near: hashed, { $0.find(hashed) }), let holder = table.find(id)
+        else { throw .nameUnknown(name) }
         let wasRemoved = holder.withCore { core in
             guard core.relations?.removeName(name) ?? false else { return false }
-            withHolders(near: name) { Self.release(&$0[name], by: holder.id) }
+            withHolders(near: hashed) { $0.remove(hashed, by: holder.id) }
             return true
         }
         if !wasRemoved { throw .nameUnknown(name) }
@@ -161,23 +136,26 @@ struct NameRegistry: ~Copyable, Sendable {
 
     /// Takes a name away from a process that ends.
     func remove(_ name: String, of cell: ProcessCell) {
-        withHolders(near: name) { Self.release(&$0[name], by: cell.id) }
+        let hashed = HashedName(name)
+        withHolders(near: hashed) { $0.remove(hashed, by: cell.id) }
     }
 
     /// The id of the holder.
     func findID(_ name: String) -> UInt64? {
-        // Nobody holds a longer one, and the lock must not be held while 10 MB are hashed.
-        if name.utf8.count > Self.utf8CountMax { return nil }
-        return withHolders(near: name) { $0[name] }
+        guard let hashed = Self.hashed(name) else { return nil }
+        return withHolders(near: hashed) { $0.find(hashed) }
+    }
+
+    /// - Returns: nil for what is too long for a name, of which 10 MB need not be hashed.
+    private static func hashed(_ name: String) -> HashedName? {
+        name.utf8.count > utf8CountMax ? nil : HashedName(name)
     }
 
     /// All names with the ids of their holders, by name.
     func all() -> [(name: String, id: UInt64)] {
         (0..<shards.count)
             .flatMap { index -> [(name: String, id: UInt64)] in
-                shards.withValue(at: index) { shard in
-                    shard.withLock { $0.map { (name: $0.key, id: $0.value) } }
-                }
+                shards.withValue(at: index) { shard in shard.withLock { $0.entries } }
             }
             .sorted { $0.name < $1.name }
     }
