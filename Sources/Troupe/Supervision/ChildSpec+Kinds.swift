@@ -17,6 +17,7 @@ extension ChildSpec {
     ///   - shutdown: how it is ended; nil for five seconds.
     ///   - isSignificant: whether its end can end the supervisor.
     ///   - recovery: what is done beyond OTP.
+    @inlinable
     public init<Server: GenServer>(
         _ server: Server.Type, _ argument: Server.Argument, id: String? = nil,
         name: String? = nil, options: ProcessOptions = .default, restart: Restart = .permanent,
@@ -35,6 +36,7 @@ extension ChildSpec {
     }
 
     /// A server whose `init` takes nothing as a child; see the initializer with an argument.
+    @inlinable
     public init<Server: GenServer>(
         _ server: Server.Type, id: String? = nil, name: String? = nil,
         options: ProcessOptions = .default, restart: Restart = .permanent,
@@ -47,6 +49,7 @@ extension ChildSpec {
     }
 
     /// A server whose handlers may wait as a child; see the initializer for a ``GenServer``.
+    @inlinable
     public init<Server: AsyncGenServer>(
         _ server: Server.Type, _ argument: Server.Argument, id: String? = nil,
         name: String? = nil, options: ProcessOptions = .default, restart: Restart = .permanent,
@@ -57,7 +60,7 @@ extension ChildSpec {
         self.init(
             id: id ?? options.name ?? "\(server)", restart: restart, shutdown: shutdown,
             isSignificant: isSignificant, recovery: recovery,
-            type: server is any SupervisorBehaviour.Type ? .supervisor : .worker,
+            type: ChildType(of: server),
             behaviour: "\(server)", options: options
         ) { starter in
             let child = try await starter.spawnLinked(
@@ -67,6 +70,7 @@ extension ChildSpec {
     }
 
     /// A server whose handlers may wait and whose `init` takes nothing as a child.
+    @inlinable
     public init<Server: AsyncGenServer>(
         _ server: Server.Type, id: String? = nil, name: String? = nil,
         options: ProcessOptions = .default, restart: Restart = .permanent,
@@ -227,8 +231,16 @@ extension ProcessCell {
     }
 }
 
+extension ChildType {
+    @usableFromInline
+    init(of server: Any.Type) {
+        self = server is any SupervisorBehaviour.Type ? .supervisor : .worker
+    }
+}
+
 extension ProcessOptions {
-    fileprivate func named(_ name: String?) -> ProcessOptions {
+    @usableFromInline
+    func named(_ name: String?) -> ProcessOptions {
         guard let name else { return self }
         var options = self
         options.name = name

@@ -39,6 +39,7 @@ public struct ChildSpec: Sendable {
     var ownMistakes: [SpecMistake.Kind] = []
     let start: @Sendable (ChildStarter) async throws -> StartedChild
 
+    @usableFromInline
     init(
         id: String, restart: Restart, shutdown: Shutdown?, isSignificant: Bool,
         recovery: ChildRecovery, type: ChildType, behaviour: String, options: ProcessOptions?,
@@ -131,6 +132,7 @@ public struct ChildStarter: ProcessContext {
     /// Others may want the name, too.
     private static var attemptCountMax: Int { 3 }
 
+    @usableFromInline
     func options(_ options: ProcessOptions) -> ProcessOptions {
         guard case .drop = options.leftovers else { return options }
         var options = options

@@ -22,7 +22,7 @@ struct SupervisorState {
     private var waiting: [String: NodeClock.Instant] = [:]
 
     struct Child {
-        var spec: ChildSpec
+        private let specification: Specification
         fileprivate(set) var phase = Phase.stopped
         fileprivate var startedAt: NodeClock.Instant?
         fileprivate var history: RestartHistory
@@ -30,10 +30,19 @@ struct SupervisorState {
         fileprivate(set) var kept: KeptMailbox?
 
         fileprivate init(_ spec: ChildSpec) {
-            self.spec = spec
+            specification = Specification(spec)
             history = RestartHistory(spec.recovery)
             kept = spec.recovery.mailbox == .keep ? KeptMailbox() : nil
         }
+
+        /// What never changes, and is large, for all copies of a child.
+        private final class Specification: Sendable {
+            let spec: ChildSpec
+
+            init(_ spec: ChildSpec) { self.spec = spec }
+        }
+
+        var spec: ChildSpec { _read { yield specification.spec } }
     }
 
     enum Phase: Equatable {
@@ -273,9 +282,12 @@ struct SupervisorState {
 
     /// Changes the phase of a child, and what depends on it.
     private mutating func setPhase(_ id: String, _ phase: Phase) {
-        guard let child = children[id] else { return }
-        if let pid = child.pid { ids[pid] = nil }
-        waiting[id] = nil
+        guard let old = children[id]?.phase else { return }
+        switch old {
+        case .running(let pid): ids[pid] = nil
+        case .restarting: waiting[id] = nil
+        case .stopped: break
+        }
         children[id]?.phase = phase
         switch phase {
         case .running(let pid): ids[pid] = id
