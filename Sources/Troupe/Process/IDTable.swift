@@ -6,14 +6,15 @@
 /// Values by id: what a process keeps of its links, monitors and timers, as a pure table.
 ///
 /// Most processes have one entry or none, so the first is kept in place, without memory of its own,
-/// and the table itself is three words. More are in one array with open addressing: an entry stands
-/// in the slot that its id hashes to or in the next free one, and a removal closes the gap. The hash
-/// has no seed, as ids are the node's own numbers: so the order in which entries are listed is the
-/// same whenever the same was done.
+/// and the table itself is three words. A few are a list in the order in which they came, which takes
+/// no more memory than it must. More are in one array with open addressing: an entry stands in the
+/// slot that its id hashes to or in the next free one, and a removal closes the gap. The hash has no
+/// seed, as ids are the node's own numbers: so the order in which entries are listed is the same
+/// whenever the same was done.
 ///
-/// Invariants: `slots` is empty, then `single` may have the only entry; or `single` is nil, the
-/// number of slots is a power of two, more than `count`, and no free slot lies between an entry and
-/// the slot that its id hashes to.
+/// Invariants: `slots` is empty, then `single` may have the only entry; or `single` is nil. Up to
+/// `listCountMax` slots are a list, and none is free. Otherwise the number of slots is a power of two,
+/// more than `count`, and no free slot lies between an entry and the slot that its id hashes to.
 struct IDTable<Value> {
     fileprivate struct Slot {
         var id: UInt64 = 0
@@ -26,17 +27,21 @@ struct IDTable<Value> {
     private var single: Value?
     private var slots: [Slot] = []
 
-    private static var slotCountMin: Int { 8 }
+    private static var listCountMax: Int { 8 }
+    private static var slotCountMin: Int { 16 }
     /// An empty table gives back more memory than this.
     private static var slotCountKept: Int { 64 }
 
     var count: Int { slots.isEmpty ? (single == nil ? 0 : 1) : Int(idOrCount) }
     var isEmpty: Bool { count == 0 }
+    /// Whether the slots are a list, or could become one.
+    private var isList: Bool { slots.count <= Self.listCountMax }
 
     /// The value of an id; setting nil removes it.
     subscript(id: UInt64) -> Value? {
         get {
             if slots.isEmpty { return idOrCount == id ? single : nil }
+            if isList { return listPosition(of: id).flatMap { slots[$0].value } }
             return slots[position(of: id)].value
         }
         set {
@@ -55,6 +60,16 @@ struct IDTable<Value> {
             idOrCount = id
             return isNew
         }
+        if isList {
+            if let index = listPosition(of: id) {
+                slots[index].value = value
+                return false
+            }
+            if slots.count < Self.listCountMax {
+                append(value, for: id)
+                return true
+            }
+        }
         if (count + 1) * 8 > slots.count * 5 { grow() }
         let position = position(of: id)
         let isNew = slots[position].value == nil
@@ -71,6 +86,11 @@ struct IDTable<Value> {
         if slots.isEmpty {
             return idOrCount == id ? single.take() : nil
         }
+        if isList {
+            guard let index = listPosition(of: id) else { return nil }
+            idOrCount -= 1
+            return slots.remove(at: index).value
+        }
         let position = position(of: id)
         guard let value = slots[position].value.take() else { return nil }
         idOrCount -= 1
@@ -80,6 +100,24 @@ struct IDTable<Value> {
             slots = []
         }
         return value
+    }
+
+    // MARK: - List
+
+    /// Where an id stands in the list. Not by a closure, which would be given a copy of each entry.
+    private func listPosition(of id: UInt64) -> Int? {
+        for position in slots.indices where slots[position].id == id { return position }
+        return nil
+    }
+
+    /// Adds an entry with a new id to the list.
+    private mutating func append(_ value: Value, for id: UInt64) {
+        if slots.isEmpty {
+            slots.reserveCapacity(2)
+            slots.append(Slot(id: idOrCount, value: single.take()))
+        }
+        slots.append(Slot(id: id, value: value))
+        idOrCount = UInt64(slots.count)
     }
 
     // MARK: - Slots
@@ -105,10 +143,6 @@ struct IDTable<Value> {
     private mutating func grow() {
         var old: [Slot] = []
         swap(&old, &slots)
-        if old.isEmpty {
-            old.append(Slot(id: idOrCount, value: single.take()))
-            idOrCount = 1
-        }
         slots = Array(repeating: Slot(), count: Swift.max(old.count * 2, Self.slotCountMin))
         // Moved, not copied: to count references to 100,000 objects that are not in the cache takes
         // tens of milliseconds.

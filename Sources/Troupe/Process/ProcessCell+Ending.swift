@@ -140,8 +140,8 @@ extension ProcessCell {
         // The parent comes last: when a supervisor starts this process again its children have been
         // told already.
         let partners = relations.links.ended()
-        for partner in partners where partner.id != parentID { partner.receive(signal, from: pid) }
-        for partner in partners where partner.id == parentID { partner.receive(signal, from: pid) }
+        for (id, partner) in partners where id != parentID { partner.receive(signal, from: pid) }
+        partners[parentID]?.receive(signal, from: pid)
         // A kill may have come after the body had returned.
         let result = reason == .normal ? self.result : nil
         for (id, watcher) in relations.monitoredBy {

@@ -42,6 +42,8 @@ struct NameTable: Sendable {
     private(set) var count = 0
 
     private static let slotCountMin = 8
+    /// An empty table gives back more memory than this.
+    private static let slotCountKept = 64
     /// From this size on a table only doubles.
     private static let slotCountOfLarge = 512
 
@@ -71,7 +73,11 @@ struct NameTable: Sendable {
         guard slots[position].id == id else { return }
         slots[position] = Slot()
         count -= 1
-        if count == 0 { slots = [] } else { closeGap(at: position) }
+        if count == 0, slots.count > Self.slotCountKept {
+            slots = []
+        } else {
+            closeGap(at: position)
+        }
     }
 
     /// All names with their holders, in no order.

@@ -54,9 +54,9 @@ struct LinkTable<Peer: Addressed> {
     }
 
     /// The process has ended: everybody to tell. The table is empty then.
-    mutating func ended() -> [Peer] {
+    mutating func ended() -> IDTable<Peer> {
         defer { links = IDTable() }
-        return links.map { $0.value }
+        return links
     }
 }
 

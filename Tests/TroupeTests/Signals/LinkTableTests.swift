@@ -44,7 +44,7 @@ struct LinkTableTests {
                 #expect(Set(table.pids) == Set(model.map { $0.pid }))
                 #expect(table.isEmpty == model.isEmpty)
             }
-            #expect(Set(table.ended()) == model)
+            #expect(Set(table.ended().values) == model)
             #expect(table.isEmpty)
         }
     }
