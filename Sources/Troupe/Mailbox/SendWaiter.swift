@@ -44,30 +44,23 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         continuation?.resume()
     }
 
+    /// The time is up; but there may be room that was not given away yet, to those who have waited
+    /// longer first.
     func timerFired() {
-        if !takePlace() { giveUp(.timedOut) }
+        var admitted: [SendWaiter] = []
+        let arrival = cell.withCore { core -> Arrival in
+            guard core.lifecycle.phase != .ended, let relations = core.relations else {
+                return .none
+            }
+            cell.admitWaiters(&core, relations, isDry: true, resuming: &admitted)
+            return admitted.isEmpty ? .none : core.arrived()
+        }
+        arrival.perform(for: cell)
+        for waiter in admitted { waiter.resume() }
+        giveUp(.timedOut)
     }
 
     func cancel() { giveUp(.cancelled) }
-
-    /// The time is up; but there may be room that was not given away yet.
-    ///
-    /// - Returns: whether the message is in the mailbox now.
-    private func takePlace() -> Bool {
-        let arrival = cell.withCore { core -> Arrival? in
-            guard outcome == nil, core.lifecycle.phase != .ended, core.room(popped: cell.popped) > 0
-            else { return nil }
-            core.relations?.rare?.sendWaiters.remove(self)
-            append(&core.queue)
-            core.accepted &+= 1
-            outcome = .accepted
-            return core.arrived()
-        }
-        guard let arrival else { return false }
-        arrival.perform(for: cell)
-        resume()
-        return true
-    }
 
     private func giveUp(_ outcome: Outcome) {
         let gaveUp = cell.withCore { core in
@@ -93,21 +86,24 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
                 case .decided(let arrival):
                     arrival.perform(for: cell)
                     continuation.resume()
-                case .waits(let isFirst):
-                    if isFirst { SendPatience.begin(for: cell) }
+                case .waits(let isPatienceDue):
+                    if isPatienceDue { SendPatience.begin(for: cell) }
                 }
             }
         } onCancel: {
             self.cancel()
         }
         if let timer { cell.node.timers.cancel(timer) }
-        return cell.withCore { _ in outcome ?? .gone }
+        let (outcome, isPatienceDue) = cell.withCore { core in
+            (self.outcome ?? .gone, core.relations?.rare?.sendWaiters.beginPatience() ?? false)
+        }
+        if isPatienceDue { SendPatience.begin(for: cell) }
+        return outcome
     }
 
     private enum Joining: Sendable {
         case decided(Arrival)
-        /// - Parameter isFirst: whether nobody's patience is timed yet.
-        case waits(isFirst: Bool)
+        case waits(isPatienceDue: Bool)
     }
 
     /// Begins to wait, if there is still nothing but that.
@@ -129,7 +125,7 @@ final class SendWaiter: TimerTarget, @unchecked Sendable {
         let rare = core.makeRelations().makeRare()
         rare.sendWaiters.append(self)
         cell.attention.store(true, ordering: .relaxed)
-        return .waits(isFirst: rare.sendWaiters.beginPatience())
+        return .waits(isPatienceDue: rare.sendWaiters.beginPatience())
     }
 }
 
@@ -170,7 +166,7 @@ extension ProcessCell {
         guard let rare = relations.rare, !rare.sendWaiters.isEmpty else { return }
         var room = core.room(popped: popped)
         let portion = min(Int(core.capacity) / 4, traits.stepBudget)
-        guard isDry || rare.sendWaiters.isUrgent || room >= portion else { return }
+        guard room > 0, isDry || rare.sendWaiters.isUrgent || room >= portion else { return }
         while room > 0, let waiter = rare.sendWaiters.popFirst() {
             waiter.append(&core.queue)
             core.accepted &+= 1
@@ -178,6 +174,7 @@ extension ProcessCell {
             waiter.outcome = .accepted
             resuming.append(waiter)
         }
+        rare.sendWaiters.wereServed()
         core.lookForRoom(popped: popped)
     }
 
@@ -214,15 +211,18 @@ struct SendWaiterQueue: Sendable {
         count += 1
     }
 
-    /// One has begun to wait.
+    /// One has begun to wait, or some are left.
     ///
-    /// - Returns: whether to call ``endPatience()`` in a while; not if that is to be done already.
+    /// - Returns: whether to call ``endPatience()`` in a while; not if that is to be done already, or
+    ///   nobody can wait any longer as it is.
     mutating func beginPatience() -> Bool {
-        guard !isTimed else { return false }
+        guard !isEmpty, !isTimed, !isUrgent else { return false }
         isTimed = true
-        isUrgent = false
         return true
     }
+
+    /// As many were let in as there was room for. They call ``beginPatience()`` for those who are left.
+    mutating func wereServed() { isUrgent = false }
 
     /// Somebody may have waited for long.
     ///

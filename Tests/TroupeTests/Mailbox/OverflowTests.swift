@@ -119,8 +119,8 @@ struct OverflowTests {
         }
     }
 
-    @Test("a large mailbox gives room away in portions, and loses nothing")
-    func portions() async throws {
+    @Test("senders that fill a large mailbox lose nothing, and each keeps its order")
+    func manySenders() async throws {
         try await withNode { node in
             let (server, log, gate) = try await blocked(node, capacity: 1000, .reject)
             for number in 0..<1000 { try server.send(number) }
@@ -148,7 +148,10 @@ struct OverflowTests {
 
     @Test("who waits for room is let in when the process has looked at everything else")
     func portionOfSelective() async throws {
-        try await withNode { node in
+        // Time stands still, so nobody gets a place because the time is up.
+        let time = VirtualTime()
+        let scheduler = time.makeScheduler(threads: 2)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
             let (begin, full) = (Gate(), Gate())
             let options = ProcessOptions(mailbox: MailboxOptions(capacity: 400))
             let process = try node.spawn(options: options) { process in
@@ -168,6 +171,7 @@ struct OverflowTests {
             full.open()
             #expect(try await process.value == "hello")
         }
+        time.shutDown()
     }
 
     /// Lets a body take a number out of a full mailbox each time that the gate in its turn opens, while
@@ -233,6 +237,41 @@ struct OverflowTests {
             await take(2)
             try await sent()
         }
+    }
+
+    @Test("who waits for long is not put off because another begins to")
+    func patience() async throws {
+        try await oneWaits(turns: 1) { time, process, take, sent in
+            time.advance(by: .milliseconds(20))
+            let second = another(process, waitingUpTo: .seconds(60))
+            await waitWhile { process.cell.sendWaiterCount < 2 }
+            await take(0)
+            // The place of that number is there at the next look.
+            time.advance(by: .milliseconds(4))
+            #expect(process.cell.hasUrgentSender)
+            second.cancel()
+            _ = await second.result
+            time.advance(by: .milliseconds(200))
+            try await sent()
+        }
+    }
+
+    @Test("the one place that is free at a deadline is that of who has waited longest")
+    func orderAtDeadline() async throws {
+        try await oneWaits(turns: 1) { time, process, take, sent in
+            let second = another(process, waitingUpTo: .milliseconds(100))
+            await waitWhile { process.cell.sendWaiterCount < 2 }
+            await take(0)
+            time.advance(by: .milliseconds(100))
+            try await sent()
+            await #expect(throws: SendError<Int>.self) { try await second.value }
+        }
+    }
+
+    private func another(
+        _ process: ProcessRef<Int>, waitingUpTo timeout: Duration
+    ) -> Task<Void, any Error> {
+        Task { try await process.cell.node.send(401, to: .pid(process.pid), waitingUpTo: timeout) }
     }
 
     @Test(

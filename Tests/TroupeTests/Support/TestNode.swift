@@ -118,6 +118,9 @@ extension ProcessCell {
         withCore { Int($0.accepted - popped.load(ordering: .acquiring)) }
     }
 
+    /// Whether a sender has waited for so long that it gets any place that becomes free.
+    var hasUrgentSender: Bool { withCore { $0.relations?.rare?.sendWaiters.isUrgent ?? false } }
+
     /// How many senders wait for room in the mailbox.
     var sendWaiterCount: Int { withCore { $0.relations?.rare?.sendWaiters.count ?? 0 } }
 }
