@@ -213,13 +213,13 @@ extension ProcessCell {
     /// process ends as usual.
     final func abandon() {
         var attached: [UInt64: any Attachment] = [:]
-        let (names, aliases) = withCore { core -> ([String], [UInt64]) in
+        let (names, aliases) = withCore { core -> (NameTrail, [UInt64]) in
             core.isClosing = true
             if let rare = core.relations?.rare { swap(&attached, &rare.attachments) }
             let aliases = core.relations?.rare?.aliases.keys
-            return (core.relations?.names ?? [], aliases.map { Array($0) } ?? [])
+            return (core.names, aliases.map { Array($0) } ?? [])
         }
-        for name in names { node.names.remove(name, of: self) }
+        _ = node.names.removeAll(on: names, of: id)
         for alias in aliases { node.aliases.remove(alias) }
         for farewell in release(attached) { farewell(.killed) }
         node.table.remove(id)

@@ -199,7 +199,7 @@ public final class Node: Sendable {
     ///
     /// - Throws: ``RegistryError/nameUnknown(_:)``.
     public func unregister(_ name: String) throws(RegistryError) {
-        try names.remove(name, table)
+        try names.remove(name)
     }
 
     /// All registered names with their holders, by name. OTP: `registered/0`.

@@ -91,22 +91,21 @@ extension ProcessCell {
     /// - Returns: the names that the process had, and what to do when the others are told.
     private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
         var attached: [UInt64: any Attachment] = [:]
-        let (names, aliases, timers) = withCore {
-            core -> ([String], [UInt64], [OwnedTimer]) in
+        let (trail, aliases, timers) = withCore {
+            core -> (NameTrail, [UInt64], [OwnedTimer]) in
             core.isClosing = true
-            guard let relations = core.relations else { return ([], [], []) }
+            guard let relations = core.relations else { return (core.names, [], []) }
             let timers = relations.timers.removeAll(of: self)
-            defer { relations.removeNames() }
-            guard let rare = relations.rare else { return (relations.names, [], timers) }
+            guard let rare = relations.rare else { return (core.names, [], timers) }
             defer {
                 rare.aliases = [:]
                 rare.idleTimer?.cancel()
                 rare.idleTimer = nil
             }
             swap(&attached, &rare.attachments)
-            return (relations.names, Array(rare.aliases.keys), timers)
+            return (core.names, Array(rare.aliases.keys), timers)
         }
-        for name in names { node.names.remove(name, of: self) }
+        let names = trail.isEmpty ? [] : node.names.removeAll(on: trail, of: id)
         for alias in aliases { node.aliases.remove(alias) }
         for timer in timers { _ = timer.cancel() }
         return (names, release(attached))

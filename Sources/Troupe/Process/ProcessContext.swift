@@ -40,7 +40,7 @@ extension ProcessContext {
     public var groupLeader: Pid? { cell.traits.groupLeader }
 
     /// The names of this process, in the order in which they were registered.
-    public var names: [String] { cell.withCore { $0.relations?.names ?? [] } }
+    public var names: [String] { cell.names }
 
     // MARK: - Links and exits
 
@@ -113,10 +113,10 @@ extension ProcessContext {
     /// since. The name is the oldest that it still has; a lifetime and a start timeout are over or
     /// running, and not shown.
     public var options: ProcessOptions {
-        let traits = cell.traits
+        let (traits, name) = (cell.traits, cell.names.first)
         return cell.withCore { core in
             ProcessOptions(
-                name: core.relations?.firstName, mailbox: traits.mailbox,
+                name: name, mailbox: traits.mailbox,
                 leftovers: traits.leftovers, trapsExits: core.trapsExits,
                 environment: core.environment,
                 groupLeader: traits.groupLeader, ownThread: traits.hasOwnThread,

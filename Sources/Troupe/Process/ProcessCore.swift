@@ -40,10 +40,12 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     var isClosing = false
     /// Set when the process has ended and everybody has been told.
     var isOver = false
+    /// The first hash of the ``NameTrail``.
+    var firstName: UInt32 = 0
     /// Who waits for that.
     var exitWaiters: [TypedReplyCell<ExitReason>] = []
     var environment = Environment()
-    /// Made with the first link, monitor, name, alias or timer.
+    /// Made with the first link, monitor, alias or timer.
     var relations: Relations?
 
     @usableFromInline

@@ -9,8 +9,8 @@
 final class RareRelations: @unchecked Sendable {
     // Unchecked, and without checks of exclusivity, as ``Relations``.
 
-    /// All names but the first, in order; empty when there is no first.
-    @exclusivity(unchecked) var otherNames: [String] = []
+    /// The other hashes of the ``NameTrail``.
+    @exclusivity(unchecked) var otherNames: [UInt32] = []
     var label: String?
     @exclusivity(unchecked) var aliases: [UInt64: AliasUse] = [:]
     /// For whom a task works, the nearest first.

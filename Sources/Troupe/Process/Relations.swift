@@ -18,8 +18,6 @@ final class Relations: @unchecked Sendable {
     @exclusivity(unchecked) var monitors = MonitorTable<ProcessCell>()
     /// Monitors that watch this process, by reference.
     @exclusivity(unchecked) var monitoredBy = IDTable<ProcessCell>()
-    /// The oldest of its names.
-    @exclusivity(unchecked) private(set) var firstName: String?
     /// Timers to cancel when this process ends.
     @exclusivity(unchecked) var timers = TimerList()
     /// Signals that have become messages, in order.
@@ -35,37 +33,6 @@ final class Relations: @unchecked Sendable {
         let made = RareRelations()
         rare = made
         return made
-    }
-
-    // MARK: - Names
-
-    /// The names of the process, the oldest first.
-    var names: [String] {
-        guard let firstName else { return [] }
-        return [firstName] + (rare?.otherNames ?? [])
-    }
-
-    func addName(_ name: String) {
-        if firstName == nil { firstName = name } else { makeRare().otherNames.append(name) }
-    }
-
-    /// Takes a name from the list.
-    ///
-    /// - Returns: whether it was there.
-    func removeName(_ name: String) -> Bool {
-        if firstName == name {
-            let hasMore = !(rare?.otherNames.isEmpty ?? true)
-            firstName = hasMore ? rare?.otherNames.removeFirst() : nil
-            return true
-        }
-        guard let index = rare?.otherNames.firstIndex(of: name) else { return false }
-        rare?.otherNames.remove(at: index)
-        return true
-    }
-
-    func removeNames() {
-        firstName = nil
-        rare?.otherNames = []
     }
 
     // MARK: - What to do

@@ -42,9 +42,11 @@ extension RegistryError: CustomStringConvertible {
 
 /// The names of a node's processes.
 ///
-/// A process may hold several names, a name has one holder. A process lists its names in its
-/// relations; both are changed with the lock of the process held, so that a name can neither be
-/// taken for a process that has begun to give back what it holds, nor outlive it.
+/// A process may hold several names, a name has one holder. Who holds what is said here and nowhere
+/// else; a process only remembers the hashes of what it has registered, see ``NameTrail``. A name is
+/// registered with the lock of the process held, so that it can neither be taken for a process that
+/// has begun to give back what it holds, nor outlive it. It is taken away without touching the
+/// process, which is rarely in the cache.
 struct NameRegistry: ~Copyable, Sendable {
     /// 255 Unicode scalars of four bytes.
     private static let utf8CountMax = 1020
@@ -66,12 +68,12 @@ struct NameRegistry: ~Copyable, Sendable {
         }
     }
 
-    /// Runs `body` with the lock of the shard that has, or would have, a name.
+    /// Runs `body` with the lock of the shard that has, or would have, the names with a hash.
     private func withHolders<Result>(
-        near name: HashedName, _ body: (inout NameTable) -> Result
+        near hash: UInt32, _ body: (inout NameTable) -> Result
     ) -> Result {
         // Not by the bits by which the table spreads its names.
-        let shard = Int(truncatingIfNeeded: name.hash >> 32) & (shards.count - 1)
+        let shard = Int(hash >> 26) & (shards.count - 1)
         return shards.withValue(at: shard) { $0.withLock(body) }
     }
 
@@ -90,10 +92,12 @@ struct NameRegistry: ~Copyable, Sendable {
             guard core.lifecycle.phase != .ended, !core.isClosing else {
                 return .processUnknown(cell.pid)
             }
-            if let holder = withHolders(near: hashed, { $0.insert(hashed, for: cell.id) }) {
+            if let holder = withHolders(near: hashed.hash, { $0.insert(hashed, for: cell.id) }) {
                 return .nameTaken(name, by: cell.node.pid(id: holder))
             }
-            core.makeRelations().addName(name)
+            core.wasNamed(hashed.hash) { hash in
+                withHolders(near: hash) { $0.hasName(hash, of: cell.id) }
+            }
             return nil
         }
         if let failure { throw failure }
@@ -121,29 +125,31 @@ struct NameRegistry: ~Copyable, Sendable {
         for waiter in waiters.withLock({ $0[name] ?? [] }) { waiter.succeed() }
     }
 
-    /// Takes a name away from its holder, who is in `table`.
-    func remove(_ name: String, _ table: borrowing ProcessTable) throws(RegistryError) {
+    /// Takes a name away from its holder.
+    func remove(_ name: String) throws(RegistryError) {
         guard let hashed = Self.hashed(name),
-            let id = withHolders(near: hashed, { $0.find(hashed) }), let holder = table.find(id)
+            withHolders(near: hashed.hash, { $0.remove(hashed) })
         else { throw .nameUnknown(name) }
-        let wasRemoved = holder.withCore { core in
-            guard core.relations?.removeName(name) ?? false else { return false }
-            withHolders(near: hashed) { $0.remove(hashed, by: holder.id) }
-            return true
-        }
-        if !wasRemoved { throw .nameUnknown(name) }
-    }
-
-    /// Takes a name away from a process that ends.
-    func remove(_ name: String, of cell: ProcessCell) {
-        let hashed = HashedName(name)
-        withHolders(near: hashed) { $0.remove(hashed, by: cell.id) }
     }
 
     /// The id of the holder.
     func findID(_ name: String) -> UInt64? {
         guard let hashed = Self.hashed(name) else { return nil }
-        return withHolders(near: hashed) { $0.find(hashed) }
+        return withHolders(near: hashed.hash) { $0.find(hashed) }
+    }
+
+    // MARK: - The names of a process
+
+    /// The names that a process holds, the oldest first.
+    func names(on trail: NameTrail, of id: UInt64) -> [String] {
+        trail.hashes.flatMap { hash in withHolders(near: hash) { $0.names(hash, of: id) } }
+    }
+
+    /// Takes all names away from a process that ends.
+    ///
+    /// - Returns: the names, the oldest first.
+    func removeAll(on trail: NameTrail, of id: UInt64) -> [String] {
+        trail.hashes.flatMap { hash in withHolders(near: hash) { $0.removeAll(hash, of: id) } }
     }
 
     /// - Returns: nil for what is too long for a name, of which 10 MB need not be hashed.
@@ -155,8 +161,13 @@ struct NameRegistry: ~Copyable, Sendable {
     func all() -> [(name: String, id: UInt64)] {
         (0..<shards.count)
             .flatMap { index -> [(name: String, id: UInt64)] in
-                shards.withValue(at: index) { shard in shard.withLock { $0.entries } }
+                shards.withValue(at: index) { shard in shard.withLock { $0.all } }
             }
             .sorted { $0.name < $1.name }
     }
+}
+
+extension ProcessCell {
+    /// The names that the process holds, the oldest first.
+    final var names: [String] { node.names.names(on: withCore { $0.names }, of: id) }
 }

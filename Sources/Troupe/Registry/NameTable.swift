@@ -6,17 +6,17 @@
 /// A name together with its hash, which is taken once and not by each table and each of its changes.
 struct HashedName: Sendable {
     let name: String
-    /// With the seed of this start of the program, as names may come from outside.
-    let hash: UInt
+    /// With the seed of this start of the program, as names may come from outside. Never 0.
+    let hash: UInt32
 
     init(_ name: String) {
         var hasher = Hasher()
         hasher.combine(name)
-        self.init(name, hash: UInt(bitPattern: hasher.finalize()))
+        self.init(name, hash: max(1, UInt32(truncatingIfNeeded: hasher.finalize())))
     }
 
     /// With a hash that the names of a test share.
-    init(_ name: String, hash: UInt) {
+    init(_ name: String, hash: UInt32) {
         self.name = name
         self.hash = hash
     }
@@ -25,20 +25,25 @@ struct HashedName: Sendable {
 /// Holders by name, as a pure table.
 ///
 /// A dictionary would hash a name again for each look, for each name that it moves when it grows, and for
-/// each neighbour of one that it removes. This is one array with open addressing: an entry stands in
-/// the slot that its hash says or in the next free one, and a removal closes the gap.
+/// each neighbour of one that it removes. This is open addressing: an entry stands in the slot that its
+/// hash says or in the next free one, and a removal closes the gap. A search goes through the hashes,
+/// which are near to each other, and hardly ever looks at the entry of another name. The memory is raw,
+/// as an array would give every free slot a name, too, and destroy it.
 ///
-/// Invariants: the number of slots is none or a power of two, and more than `count`; no free slot lies
-/// between an entry and the slot that its hash says.
-struct NameTable: Sendable {
-    private struct Slot: Sendable {
-        var name = ""
-        var hash: UInt = 0
-        /// 0 in a free slot: no process has that id.
-        var id: UInt64 = 0
+/// Invariants: the number of slots is none or a power of two, and more than `count`. The entry of a slot
+/// is initialised exactly when its hash is not 0. No free slot lies between an entry and the slot that its
+/// hash says.
+struct NameTable: ~Copyable, @unchecked Sendable {
+    // Unchecked: the memory has one owner.
+
+    private struct Entry {
+        let name: String
+        let id: UInt64
     }
 
-    private var slots: [Slot] = []
+    /// The hash of the name in each slot; 0 in a free one.
+    private var hashes = UnsafeMutableBufferPointer<UInt32>(start: nil, count: 0)
+    private var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
     private(set) var count = 0
 
     private static let slotCountMin = 8
@@ -47,80 +52,147 @@ struct NameTable: Sendable {
     /// From this size on a table only doubles.
     private static let slotCountOfLarge = 512
 
+    init() {}
+
+    deinit {
+        for slot in hashes.indices where hashes[slot] != 0 { entries.deinitializeElement(at: slot) }
+        hashes.deallocate()
+        entries.deallocate()
+    }
+
     /// The holder of a name.
     func find(_ name: HashedName) -> UInt64? {
-        if slots.isEmpty { return nil }
-        let id = slots[position(of: name)].id
-        return id == 0 ? nil : id
+        slot(of: name).map { entries[$0].id }
     }
 
     /// Makes a process the holder if there is none.
     ///
     /// - Returns: the one there is.
     mutating func insert(_ name: HashedName, for id: UInt64) -> UInt64? {
-        if (count + 1) * 8 > slots.count * 5 { grow() }
-        let position = position(of: name)
-        if slots[position].id != 0 { return slots[position].id }
-        slots[position] = Slot(name: name.name, hash: name.hash, id: id)
+        if let slot = slot(of: name) { return entries[slot].id }
+        if (count + 1) * 8 > hashes.count * 5 { grow() }
+        let slot = freeSlot(for: name.hash)
+        hashes[slot] = name.hash
+        entries.initializeElement(at: slot, to: Entry(name: name.name, id: id))
         count += 1
         return nil
     }
 
-    /// Takes a name away from a process, if that is the holder.
-    mutating func remove(_ name: HashedName, by id: UInt64) {
-        if slots.isEmpty { return }
-        let position = position(of: name)
-        guard slots[position].id == id else { return }
-        slots[position] = Slot()
-        count -= 1
-        if count == 0, slots.count > Self.slotCountKept {
-            slots = []
-        } else {
-            closeGap(at: position)
+    /// Takes a name away from its holder.
+    ///
+    /// - Returns: whether there was one.
+    mutating func remove(_ name: HashedName) -> Bool {
+        guard let slot = slot(of: name) else { return false }
+        _ = take(from: slot)
+        return true
+    }
+
+    /// The names with this hash that a process holds: hardly ever more than one.
+    func names(_ hash: UInt32, of id: UInt64) -> [String] {
+        var names: [String] = []
+        var next = slot(of: hash) { $0.id == id }
+        while let slot = next {
+            names.append(entries[slot].name)
+            next = self.slot(of: hash, from: slot + 1) { $0.id == id }
         }
+        return names
+    }
+
+    /// Whether a process holds a name with this hash.
+    func hasName(_ hash: UInt32, of id: UInt64) -> Bool {
+        slot(of: hash) { $0.id == id } != nil
+    }
+
+    /// Takes the names with this hash away from a process.
+    ///
+    /// - Returns: the names that it held.
+    mutating func removeAll(_ hash: UInt32, of id: UInt64) -> [String] {
+        var names: [String] = []
+        while let slot = slot(of: hash, where: { $0.id == id }) { names.append(take(from: slot)) }
+        return names
     }
 
     /// All names with their holders, in no order.
-    var entries: [(name: String, id: UInt64)] {
-        slots.compactMap { $0.id == 0 ? nil : (name: $0.name, id: $0.id) }
+    var all: [(name: String, id: UInt64)] {
+        hashes.indices.filter { hashes[$0] != 0 }.map { (entries[$0].name, entries[$0].id) }
     }
 
     // MARK: - Slots
 
-    private func home(of hash: UInt) -> Int { Int(bitPattern: hash) & (slots.count - 1) }
+    private var mask: Int { hashes.count - 1 }
 
-    /// Where a name stands, or else the free slot where it belongs.
-    private func position(of name: HashedName) -> Int {
-        var position = home(of: name.hash)
-        while slots[position].id != 0,
-            slots[position].hash != name.hash || slots[position].name != name.name
-        {
-            position = (position + 1) & (slots.count - 1)
+    private func slot(of name: HashedName) -> Int? {
+        slot(of: name.hash) { $0.name == name.name }
+    }
+
+    /// The first slot, from where the hash says or from `start` on, that has this hash and such an entry.
+    @inline(__always)
+    private func slot(
+        of hash: UInt32, from start: Int? = nil, where isWanted: (Entry) -> Bool
+    ) -> Int? {
+        if hashes.isEmpty { return nil }
+        var slot = (start ?? Int(hash)) & mask
+        while hashes[slot] != 0 {
+            if hashes[slot] == hash, isWanted(entries[slot]) { return slot }
+            slot = (slot + 1) & mask
         }
-        return position
+        return nil
+    }
+
+    /// Where an entry that is not there yet belongs.
+    private func freeSlot(for hash: UInt32) -> Int {
+        var slot = Int(hash) & mask
+        while hashes[slot] != 0 { slot = (slot + 1) & mask }
+        return slot
     }
 
     private mutating func grow() {
-        var old: [Slot] = []
-        swap(&old, &slots)
-        let factor = old.count < Self.slotCountOfLarge ? 4 : 2
-        slots = Array(repeating: Slot(), count: max(old.count * factor, Self.slotCountMin))
-        for index in old.indices where old[index].id != 0 {
-            var position = home(of: old[index].hash)
-            while slots[position].id != 0 { position = (position + 1) & (slots.count - 1) }
-            swap(&slots[position], &old[index])
+        let (oldHashes, oldEntries) = (hashes, entries)
+        let factor = hashes.count < Self.slotCountOfLarge ? 4 : 2
+        allocate(slotCount: max(hashes.count * factor, Self.slotCountMin))
+        for old in oldHashes.indices where oldHashes[old] != 0 {
+            let slot = freeSlot(for: oldHashes[old])
+            hashes[slot] = oldHashes[old]
+            entries.initializeElement(at: slot, to: oldEntries.moveElement(from: old))
         }
+        oldHashes.deallocate()
+        oldEntries.deallocate()
+    }
+
+    private mutating func allocate(slotCount: Int) {
+        hashes = .allocate(capacity: slotCount)
+        hashes.initialize(repeating: 0)
+        entries = .allocate(capacity: slotCount)
+    }
+
+    /// Makes a slot free.
+    ///
+    /// - Returns: the name that was in it.
+    private mutating func take(from slot: Int) -> String {
+        let name = entries.moveElement(from: slot).name
+        hashes[slot] = 0
+        count -= 1
+        if count == 0, hashes.count > Self.slotCountKept {
+            hashes.deallocate()
+            entries.deallocate()
+            hashes = UnsafeMutableBufferPointer(start: nil, count: 0)
+            entries = UnsafeMutableBufferPointer(start: nil, count: 0)
+        } else {
+            closeGap(at: slot)
+        }
+        return name
     }
 
     /// Moves entries that stand behind a slot that became free nearer to where they belong.
-    private mutating func closeGap(at position: Int) {
-        let mask = slots.count - 1
-        var gap = position
-        var next = (position + 1) & mask
-        while slots[next].id != 0 {
+    private mutating func closeGap(at slot: Int) {
+        var gap = slot
+        var next = (slot + 1) & mask
+        while hashes[next] != 0 {
             // An entry may move to the gap unless its home lies behind that.
-            if (next - home(of: slots[next].hash)) & mask >= (next - gap) & mask {
-                slots.swapAt(gap, next)
+            if (next - Int(hashes[next])) & mask >= (next - gap) & mask {
+                entries.initializeElement(at: gap, to: entries.moveElement(from: next))
+                hashes[gap] = hashes[next]
+                hashes[next] = 0
                 gap = next
             }
             next = (next + 1) & mask

@@ -142,7 +142,8 @@ extension ProcessCell {
         let since = activitySince.load(ordering: .relaxed)
         let seen = withCore { core in
             (
-                lifecycle: core.lifecycle, ties: core.relations.map { Ties($0) } ?? Ties(),
+                lifecycle: core.lifecycle, names: core.names,
+                ties: core.relations.map { Ties($0) } ?? Ties(),
                 accepted: core.accepted, handled: popped.load(ordering: .acquiring),
                 dropped: core.dropped, capacity: Int(core.capacity), trapsExits: core.trapsExits,
                 dropsOldest: core.overflow == .dropOldest
@@ -151,7 +152,7 @@ extension ProcessCell {
         // Sorting and copying is done without the lock: a process may have a million links.
         return ProcessSnapshot(
             pid: pid,
-            names: seen.ties.names,
+            names: node.names.names(on: seen.names, of: id),
             label: seen.ties.label,
             behaviour: traits.typeName,
             activity: activity(seen.lifecycle),
@@ -176,7 +177,6 @@ extension ProcessCell {
 
     /// A copy of what is shown of the relations; it costs nothing until one side changes.
     private struct Ties: Sendable {
-        var names: [String] = []
         var label: String?
         var waits: [Relations.Wait] = []
         var links = LinkTable<ProcessCell>()
@@ -187,7 +187,7 @@ extension ProcessCell {
         init() {}
 
         init(_ relations: Relations) {
-            (names, label, waits) = (relations.names, relations.rare?.label, relations.waits)
+            (label, waits) = (relations.rare?.label, relations.waits)
             (links, monitors) = (relations.links, relations.monitors)
             (monitoredBy, aliases) = (relations.monitoredBy, relations.rare?.aliases ?? [:])
         }
