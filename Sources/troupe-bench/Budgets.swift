@@ -101,7 +101,7 @@ struct BudgetedOperation: Sendable {
             let server = try process.spawn(PingServer.self, ())
             return { count in for _ in 0..<count { _ = try await server.call(.ping) } }
         },
-        BudgetedOperation("call of an async server", budget: 1) { process in
+        BudgetedOperation("call of an async server", budget: 0) { process in
             let server = try await process.spawn(AsyncPingServer.self, ())
             return { count in for _ in 0..<count { _ = try await server.call(.ping) } }
         },
@@ -166,7 +166,7 @@ struct BudgetedOperation: Sendable {
                 for _ in 0..<count { _ = try await process.spawn(AsyncPingServer.self, ()) }
             }
         },
-        BudgetedOperation("spawn and end of a closure", budget: 7) { process in
+        BudgetedOperation("spawn and end of a closure", budget: 6) { process in
             return { count in
                 for _ in 0..<count {
                     try process.spawn { _ in }

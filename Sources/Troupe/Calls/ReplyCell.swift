@@ -124,6 +124,13 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
         }
     }
 
+    /// Makes it the place for the reply to another call. Only who has the only reference may.
+    @usableFromInline
+    final func forgetCall() {
+        state = State()
+        wasDiscarded = false
+    }
+
     /// Waits for the outcome.
     ///
     /// - Parameters:
@@ -200,6 +207,13 @@ final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
     @discardableResult
     func complete(_ reply: Reply) -> Bool {
         finish(nil) { value = reply }
+    }
+
+    /// See ``forgetCall()``.
+    @inlinable
+    func reset() {
+        forgetCall()
+        value = nil
     }
 
     /// The outcome. To be called after there is one.

@@ -15,6 +15,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
 
     /// Behind a pointer, because an access to a property across `await` is checked at run time.
     @usableFromInline let server: UnsafeMutablePointer<Server?>
+    @usableFromInline let spareReply = SpareReply<Server.Reply>()
 
     @inlinable
     init(seed: consuming ProcessSeed) {

@@ -185,7 +185,9 @@ extension ServerRef where Server: AsyncGenServer {
     public func call(
         _ request: Server.Call, timeout: Duration = .seconds(5)
     ) async throws(CallError) -> Server.Reply {
-        let reply = TypedReplyCell<Server.Reply>(callee: pid)
+        let typed = unsafeDowncast(cell, to: AsyncCell<Server>.self)
+        var reply = typed.spareReply.take() ?? TypedReplyCell<Server.Reply>(callee: pid)
+        defer { typed.spareReply.keep(&reply) }
         return try await cell.request(reply, timeout: timeout) {
             cell.put(envelope: Envelope<Server>.call(request, reply))
         }
@@ -259,14 +261,14 @@ extension ProcessCell {
     final func beginRequest(
         _ reply: ReplyCell, timeout: Duration, _ put: () -> PutResult
     ) throws(CallError) -> RequestWait? {
-        if Task.isCancelled { throw .cancelled }
-        let runner = CurrentProcess.ownRunner
+        let (runner, isCancelled) = CurrentProcess.look()
+        if isCancelled { throw .cancelled }
         let caller = runner?.cell
         if let caller {
             if caller === self { throw .callingSelf(pid) }
             if let cycle = caller.beginWaiting(for: reply, at: self) { throw .cycle(cycle) }
         }
-        let start = scheduler.now
+        let start = coarseNow
         var result = PutResult.accepted
         let hasRun = scheduler.call(self) { result = put() }
         if let failure = putFailure(result) {
@@ -274,8 +276,10 @@ extension ProcessCell {
             throw failure
         }
         guard hasRun, reply.isDone else {
-            let deadline = start.addingSaturated(timeout.clampedNanoseconds)
-            return RequestWait(deadline: deadline, runner: runner)
+            // Less what has gone by since the start: the callee may have run on this thread.
+            let begun = scheduler.now - (coarseNow - start)
+            return RequestWait(
+                deadline: begun.addingSaturated(timeout.clampedNanoseconds), runner: runner)
         }
         caller?.endWaiting(for: reply)
         if isPast(timeout, since: start) { throw .timeout(pid) }

@@ -155,49 +155,57 @@ final class Runner: @unchecked Sendable {
     private func loop() async {
         identity.store(Self.currentTask, ordering: .relaxed)
         defer { identity.store(0, ordering: .relaxed) }
-        await CurrentProcess.$runner.withValue(self) {
-            var next = state.withLock { $0.first.take() }
-            var inARow = 0
-            while next != nil {
-                await serve(&next)
-                // A cancelled task stays cancelled; the next process must not inherit that.
-                if isRetired { return scheduler.willSuspend() }
-                if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
-                inARow += 1
-                if next == nil {
-                    inARow = 0
-                    scheduler.willSuspend()
-                    next = await withUnsafeContinuation { pool.checkIn($0, on: scheduler) }
-                }
-            }
-        }
+        await CurrentProcess.$runner.withValue(self) { await serveAll() }
     }
 
-    /// Serves one process. A function of its own, so that nothing of the process is kept while the
-    /// runner is idle; inlined for the reason that ``AsyncCell/handle(_:)`` is.
-    @inline(__always)
-    private func serve(_ next: inout RunnerAssignment?) async {
-        guard let assignment = next.take() else { return }
-        cell = assignment.cell
-        if isSimulated {
-            let pid = assignment.cell.pid
-            state.withLock { $0.lastServed = pid }
+    /// Serves one process after the other.
+    ///
+    /// It is on the executor of the scheduler in any case. Said here, and in one piece, it asks the runtime
+    /// once after each process; else a second time before it waits for the next one.
+    @concurrent
+    private func serveAll() async {
+        var next = state.withLock { $0.first.take() }
+        var inARow = 0
+        while next != nil {
+            // Nothing of the process is kept while the runner is idle.
+            if let assignment = next.take() {
+                cell = assignment.cell
+                if isSimulated {
+                    let pid = assignment.cell.pid
+                    state.withLock { $0.lastServed = pid }
+                }
+                await assignment.body(assignment.cell, self)
+                cell = nil
+            }
+            // A cancelled task stays cancelled; the next process must not inherit that.
+            if isRetired { return scheduler.willSuspend() }
+            if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
+            inARow += 1
+            if next == nil {
+                inARow = 0
+                scheduler.willSuspend()
+                next = await withUnsafeContinuation { pool.checkIn($0, on: scheduler) }
+            }
         }
-        await assignment.body(assignment.cell, self)
-        cell = nil
     }
 
     /// The process that is served, or was served last; known in a simulation only.
     fileprivate var lastServed: Pid? { state.withLock { $0.lastServed } }
 
     /// Whether it is this runner's task that asks.
-    fileprivate var isCurrent: Bool { Self.currentTask == identity.load(ordering: .relaxed) }
+    fileprivate var isCurrent: Bool { isTask(Self.currentTask) }
+
+    fileprivate func isTask(_ address: UInt) -> Bool {
+        address == identity.load(ordering: .relaxed)
+    }
 
     /// The address of the task that asks; 0 when it is none. To compare two of `UnsafeCurrentTask`
     /// would count references of both.
-    private static var currentTask: UInt {
+    private static var currentTask: UInt { withUnsafeCurrentTask { address(of: $0) } }
+
+    fileprivate static func address(of task: UnsafeCurrentTask?) -> UInt {
         // A structure of one reference.
-        withUnsafeCurrentTask { unsafeBitCast($0, to: UInt.self) }
+        unsafeBitCast(task, to: UInt.self)
     }
 }
 
@@ -210,6 +218,14 @@ enum CurrentProcess {
     /// A task that was started within a handler inherits the task-local, but it is not part of the
     /// process: it may outlive the handler, and a handler need not wait for it.
     static var ownRunner: Runner? { runner.flatMap { $0.isCurrent ? $0 : nil } }
+
+    /// As ``ownRunner``, and whether the task that calls this is cancelled, with one look at the task.
+    static func look() -> (ownRunner: Runner?, isCancelled: Bool) {
+        let (task, isCancelled) = withUnsafeCurrentTask { task in
+            (Runner.address(of: task), task?.isCancelled ?? false)
+        }
+        return (runner.flatMap { $0.isTask(task) ? $0 : nil }, isCancelled)
+    }
 
     /// The process whose handler or body calls this from its own task.
     static var cell: ProcessCell? { ownRunner?.cell }
