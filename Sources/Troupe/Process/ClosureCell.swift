@@ -115,7 +115,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     override func forgetLinkExits(from pids: Set<Pid>) {
         received.removeAll { content in
-            guard case .signal(.exit(let exit, isOfLink: true)) = content else { return false }
+            guard case .signal(.exit(let exit, isOfLink: true), _) = content else { return false }
             return pids.contains(exit.from)
         }
     }
@@ -220,7 +220,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     private static func message(of content: ReceiveQueue.Entry.Content) -> (any Sendable)? {
         switch content {
         case .message(let message): message
-        case .signal(let signal): signal.message
+        case .signal(_, let message): message
         }
     }
 
@@ -233,11 +233,11 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         case .message(let message):
             countPopped()
             return message
-        case .signal(let signal):
+        case .signal(let signal, let message):
             let isWanted = withCore { core in
                 core.relations.map { isWantedStill(signal, $0) } ?? false
             }
-            return isWanted ? signal.message : nil
+            return isWanted ? message : nil
         }
     }
 
@@ -280,12 +280,12 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             return .content(.message(item.message))
         }
         var waiters: [SendWaiter] = []
+        var signal: SignalQueue.Signal?
         let fetched = withCore { core -> Fetched in
             if let reason = core.lifecycle.stopReason { return .toldToEnd(reason) }
             if let relations = core.relations {
-                if let signal = relations.signals.popFirst(popped: fetchedCount) {
-                    return .content(.signal(signal))
-                }
+                signal = relations.signals.popFirst(popped: fetchedCount)
+                if signal != nil { return .nothing }
                 admitWaiters(&core, relations, isDry: false, resuming: &waiters)
                 attention.store(relations.needsAttention, ordering: .relaxed)
             }
@@ -300,6 +300,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             return batch.popFirst(as: Item.self).map { .content(.message($0.message)) } ?? .nothing
         }
         for waiter in waiters { waiter.resume() }
+        if let signal { return .content(.signal(signal, message: signal.message(on: node))) }
         return fetched
     }
 

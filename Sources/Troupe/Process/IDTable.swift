@@ -78,6 +78,25 @@ struct IDTable<Value> {
         return isNew
     }
 
+    /// Runs `body` with the value of an id, which it may change.
+    ///
+    /// - Returns: what `body` returned; nil when there is no such entry.
+    mutating func withValue<Result>(of id: UInt64, _ body: (inout Value) -> Result) -> Result? {
+        if slots.isEmpty {
+            guard idOrCount == id else { return nil }
+            return Self.withWrapped(&single, body)
+        }
+        guard let position = isList ? listPosition(of: id) : position(of: id) else { return nil }
+        return Self.withWrapped(&slots[position].value, body)
+    }
+
+    private static func withWrapped<Result>(
+        _ value: inout Value?, _ body: (inout Value) -> Result
+    ) -> Result? {
+        guard value != nil else { return nil }
+        return body(&value!)
+    }
+
     /// Removes an entry.
     ///
     /// - Returns: its value; nil when there is none.

@@ -107,7 +107,6 @@ extension ProcessCell {
             core.runner = runner
         }
         guard hasBudget, core.hasOnlyMessages(attention: attention) else {
-            lock.release()
             return takeRareWork(&batch, hasBudget: hasBudget)
         }
         if batch.isEmpty {
@@ -123,57 +122,78 @@ extension ProcessCell {
         return .messages
     }
 
-    /// The slow half of ``takeWork(_:hasBudget:)``.
+    /// What was found with the lock held.
+    private enum RareWork {
+        case work(Work)
+        /// To handle the message that this signal is.
+        case signal(SignalQueue.Signal, observer: ServerObserver?)
+        /// Nothing; with what to do for an idle timeout.
+        case idle(TimerService.Wake)
+        /// To queue up again.
+        case submit
+    }
+
+    /// The slow half of ``takeWork(_:hasBudget:)``. The lock is held, and released here.
     private func takeRareWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
-        enum Next { case work(Work), submit }
         var afterwards = Afterwards()
-        var timerWake = TimerService.Wake.none
-        let next = withCore { core -> Next in
-            if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
-            // One without anything to do need not queue up to find that out.
-            guard
-                hasBudget
-                    || batch.isEmpty && core.queue.isEmpty
-                        && core.relations?.needsAttention != true
-            else {
-                if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
-                core.lifecycle.yielded()
-                core.runner = nil
-                return .submit
-            }
-            let relations = core.relations
-            if let relations, let work = takeSpecialWork(&core, relations, &afterwards) {
-                return .work(work)
-            }
-            let isBatchEmpty = batch.isEmpty
-            if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
-                timerWake = core.becomeIdle(&batch)
-                return .work(.done)
-            }
-            if let relations { beginCallback(relations) }
-            if isBatchEmpty, core.overflow != .dropOldest { core.queue.moveAll(to: &batch) }
-            let content: SingleWork.Content = batch.isEmpty ? .unbatchedMessage : .message
-            let observer = relations?.rare?.observer
-            if observer == nil, case .message = content { return .work(.messages) }
-            return .work(.single(SingleWork(content: content, observer: observer)))
-        }
+        let next = findRareWork(&core, &batch, hasBudget: hasBudget, &afterwards)
+        lock.release()
         afterwards.perform()
-        if timerWake != .none { node.timers.perform(timerWake) }
         switch next {
         case .work(let work):
             return work
+        case .idle(let timerWake):
+            if timerWake != .none { node.timers.perform(timerWake) }
+            return .done
+        case .signal(let signal, let observer):
+            guard let message = signal.message(on: node) else {
+                return takeWork(&batch, hasBudget: hasBudget)
+            }
+            return .single(SingleWork(content: .info(message), observer: observer))
         case .submit:
             submit()
             return .done
         }
     }
 
+    private func findRareWork(
+        _ core: inout ProcessCore, _ batch: inout MessageQueue, hasBudget: Bool,
+        _ afterwards: inout Afterwards
+    ) -> RareWork {
+        if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
+        // One without anything to do need not queue up to find that out.
+        guard
+            hasBudget
+                || batch.isEmpty && core.queue.isEmpty
+                    && core.relations?.needsAttention != true
+        else {
+            if batch.isEmpty { batch.releaseMemory() } else { core.queue.prepend(&batch) }
+            core.lifecycle.yielded()
+            core.runner = nil
+            return .submit
+        }
+        let relations = core.relations
+        if let relations, let work = takeSpecialWork(&core, relations, &afterwards) {
+            return work
+        }
+        let isBatchEmpty = batch.isEmpty
+        if isBatchEmpty && core.queue.isEmpty || core.lifecycle.isSuspended {
+            return .idle(core.becomeIdle(&batch))
+        }
+        if let relations { beginCallback(relations) }
+        if isBatchEmpty, core.overflow != .dropOldest { core.queue.moveAll(to: &batch) }
+        let content: SingleWork.Content = batch.isEmpty ? .unbatchedMessage : .message
+        let observer = relations?.rare?.observer
+        if observer == nil, case .message = content { return .work(.messages) }
+        return .work(.single(SingleWork(content: content, observer: observer)))
+    }
+
     /// What goes before messages: what the server has told itself to do, its timeout, signals.
     private func takeSpecialWork(
         _ core: inout ProcessCore, _ relations: Relations, _ afterwards: inout Afterwards
-    ) -> Work? {
-        func single(_ content: SingleWork.Content) -> Work {
-            .single(SingleWork(content: content, observer: relations.rare?.observer))
+    ) -> RareWork? {
+        func single(_ content: SingleWork.Content) -> RareWork {
+            .work(.single(SingleWork(content: content, observer: relations.rare?.observer)))
         }
         if let rare = relations.rare, !rare.continuations.isEmpty {
             let message = rare.continuations.removeFirst()
@@ -189,18 +209,18 @@ extension ProcessCell {
             let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended)
             guard let signal else { break }
             switch signal {
-            case .info(let message):
+            case .down, .exit, .response, .notice:
                 beginCallback(relations)
-                return single(.info(message))
+                return .signal(signal, observer: relations.rare?.observer)
             case .request(let request):
                 switch request.kind {
                 case .setSuspended(let suspended, let reply):
                     core.lifecycle.setSuspended(suspended)
                     afterwards.replies.append(reply)
                 case .stop(let reason):
-                    return .stop(reason)
+                    return .work(.stop(reason))
                 case .inspect(let body):
-                    return .inspect(body)
+                    return .work(.inspect(body))
                 }
             }
         }
@@ -216,22 +236,13 @@ extension ProcessCell {
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
-    /// What comes next of the signals.
-    enum NextSignal {
-        case info(any Sendable)
-        case request(SystemRequest)
-    }
-
     /// The next signal whose turn has come and that is still wanted.
-    final func nextSignal(_ relations: Relations, isSuspended: Bool) -> NextSignal? {
+    final func nextSignal(_ relations: Relations, isSuspended: Bool) -> SignalQueue.Signal? {
         if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
         let popped = popped.load(ordering: .relaxed)
         while let signal = relations.signals.popFirst(popped: popped) {
-            if case .request(let request) = signal { return .request(request) }
             // Demonitored, or abandoned, meanwhile: as if it had never come.
-            if isWantedStill(signal, relations), let message = signal.message {
-                return .info(message)
-            }
+            if isWantedStill(signal, relations) { return signal }
         }
         return nil
     }
@@ -240,7 +251,7 @@ extension ProcessCell {
     final func isWantedStill(_ signal: SignalQueue.Signal, _ relations: Relations) -> Bool {
         switch signal {
         case .exit, .request: true
-        case .down(_, let monitor): relations.monitors.downTaken(monitor)
+        case .down(let fired): relations.monitors.downTaken(fired.id)
         case .response(let response):
             relations.rare?.requests.removeValue(forKey: response.request.reference.id) != nil
         case .notice(let notice): isWantedStill(notice, relations)

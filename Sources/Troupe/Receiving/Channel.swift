@@ -106,8 +106,8 @@ extension Process {
     public func listenForEvents() -> Channel<ProcessEvent> {
         closure.open { content in
             switch content {
-            case .signal(.down(let down as MessageDown, _)): .down(down)
-            case .signal(.exit(let exit, _)): .exit(exit)
+            case .signal(.down, let message): (message as? MessageDown).map { .down($0) }
+            case .signal(.exit(let exit, _), _): .exit(exit)
             case .message, .signal: nil
             }
         }
@@ -120,7 +120,7 @@ extension Process {
         Channel(cell: closure, listener: nil) { content in
             switch content {
             case .message(let message): message
-            case .signal(let signal): signal.message
+            case .signal(_, let message): message
             }
         }
     }

@@ -12,7 +12,8 @@ struct ReceiveQueue {
     struct Entry: Sendable {
         enum Content: Sendable {
             case message(any Sendable)
-            case signal(SignalQueue.Signal)
+            /// With the message that it is for the process.
+            case signal(SignalQueue.Signal, message: (any Sendable)?)
         }
 
         /// Grows with every entry.

@@ -121,32 +121,14 @@ struct MonitorTable<Peer: Addressed> {
         case ignore
         /// A reply is on its way; the DOWN only comes if that does not arrive.
         case holdBack
-        case deliver(MonitoredObject, tag: (any Sendable)?, removesAlias: Bool)
+        case deliver(FiredMonitor, removesAlias: Bool)
     }
 
     /// The target has ended.
     mutating func downArrived(
         _ id: UInt64, _ reason: ExitReason, result: (any Sendable)?
     ) -> DownAction {
-        guard let entry = entries[id] else { return .ignore }
-        switch entry.phase {
-        case .armed:
-            guard let object = entry.object else {
-                preconditionFailure("a monitor that has not fired knows what it watches")
-            }
-            entries[id] = .fired
-            return .deliver(
-                object, tag: entry.special?.tag, removesAlias: entry.removesAlias)
-        case .replying:
-            // Only a monitor with an alias is ever replied to.
-            let special = entry.special.map {
-                Special($0, .replyingAfterDown, down: (reason, result))
-            }
-            entries[id] = Entry(peer: nil, special: special)
-            return .holdBack
-        case .replyingAfterDown, .fired:
-            return .ignore
-        }
+        entries.withValue(of: id) { $0.downArrived(id, reason, result) } ?? .ignore
     }
 
     /// The DOWN is about to be handed to the process.
@@ -196,6 +178,91 @@ struct MonitorTable<Peer: Addressed> {
     mutating func ended() -> [(id: UInt64, peer: Peer)] {
         defer { entries = IDTable() }
         return entries.compactMap { id, entry in entry.peer.map { (id, $0) } }
+    }
+}
+
+extension MonitorTable.Entry {
+    fileprivate mutating func downArrived(
+        _ id: UInt64, _ reason: ExitReason, _ result: (any Sendable)?
+    ) -> MonitorTable.DownAction {
+        switch phase {
+        case .armed:
+            defer { self = .fired }
+            let fired = FiredMonitor(
+                id: id, target: peer?.pid, reason: reason, result: result, tag: special?.tag,
+                object: special?.object)
+            return .deliver(fired, removesAlias: removesAlias)
+        case .replying:
+            // Only a monitor with an alias is ever replied to.
+            let special = special.map {
+                MonitorTable.Special($0, .replyingAfterDown, down: (reason, result))
+            }
+            self = MonitorTable.Entry(peer: nil, special: special)
+            return .holdBack
+        case .replyingAfterDown, .fired:
+            return .ignore
+        }
+    }
+}
+
+/// A monitor that has fired, as long as its DOWN is not taken: the message is made then, and not with
+/// the lock of the process held. Most of them take little room.
+struct FiredMonitor: Sendable {
+    let id: UInt64
+    let reason: ExitReason
+    private let content: Content
+
+    private enum Content: Sendable {
+        /// A process was watched by its pid.
+        case pid(Pid)
+        case other(Details)
+    }
+
+    private final class Details: Sendable {
+        let object: MonitoredObject
+        let result: (any Sendable)?
+        let tag: (any Sendable)?
+
+        init(_ object: MonitoredObject, _ result: (any Sendable)?, _ tag: (any Sendable)?) {
+            (self.object, self.result, self.tag) = (object, result, tag)
+        }
+    }
+
+    /// - Parameters:
+    ///   - target: the process that has ended, if there ever was one.
+    ///   - object: what the message shall say of it, if that is not the pid. One of both is there.
+    init(
+        id: UInt64, target: Pid?, reason: ExitReason, result: (any Sendable)?,
+        tag: (any Sendable)?, object: MonitoredObject?
+    ) {
+        self.id = id
+        self.reason = reason
+        if let target, object == nil, result == nil, tag == nil {
+            self.content = .pid(target)
+        } else if let object = object ?? target.map({ .pid($0) }) {
+            self.content = .other(Details(object, result, tag))
+        } else {
+            preconditionFailure("a monitor that has not fired knows what it watches")
+        }
+    }
+
+    /// The DOWN.
+    ///
+    /// - Parameters:
+    ///   - nodeName: the node on which the monitor was made.
+    ///   - creation: which life of that node.
+    func message(on nodeName: NodeName, creation: UInt32) -> MessageDown {
+        let reference = Reference(nodeName: nodeName, creation: creation, id: id)
+        switch content {
+        case .pid(let pid):
+            return MessageDown(
+                ref: MonitorRef(reference: reference), object: .pid(pid), reason: reason,
+                result: nil, tag: nil)
+        case .other(let details):
+            return MessageDown(
+                ref: MonitorRef(reference: reference), object: details.object, reason: reason,
+                result: details.result, tag: details.tag)
+        }
     }
 }
 

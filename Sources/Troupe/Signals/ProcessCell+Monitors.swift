@@ -85,13 +85,9 @@ extension ProcessCell {
         _ id: UInt64, _ reason: ExitReason, _ result: (any Sendable)?, _ core: inout ProcessCore
     ) -> Arrival {
         let action = core.relations?.monitors.downArrived(id, reason, result: result) ?? .ignore
-        guard case .deliver(let object, let tag, let removesAlias) = action else { return .none }
+        guard case .deliver(let fired, let removesAlias) = action else { return .none }
         if removesAlias { removeAlias(id, &core) }
-        let reference = Reference(nodeName: node.nodeName, creation: node.creation, id: id)
-        let down = MessageDown(
-            ref: MonitorRef(reference: reference), object: object, reason: reason, result: result,
-            tag: tag)
-        return append(.down(down, monitor: id), to: &core)
+        return append(.down(fired), to: &core)
     }
 }
 

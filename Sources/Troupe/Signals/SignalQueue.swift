@@ -9,8 +9,7 @@
 /// the place keeps the order between what one sender has sent and its DOWN, EXIT or system request.
 struct SignalQueue: Sendable {
     enum Signal: Sendable {
-        /// A `MessageDown`, in the box in which it is handed out, and the number of its monitor.
-        case down(any Sendable, monitor: UInt64)
+        case down(FiredMonitor)
         /// Of a link, or sent by `exit`.
         case exit(MessageExit, isOfLink: Bool)
         case response(MessageResponse)
@@ -85,10 +84,12 @@ struct SignalQueue: Sendable {
 }
 
 extension SignalQueue.Signal {
-    /// As what it arrives in `receive`.
-    var message: (any Sendable)? {
+    /// As what it arrives in `receive`. Not to be made with a lock held.
+    ///
+    /// - Parameter node: that of the process which has got it.
+    func message(on node: Node) -> (any Sendable)? {
         switch self {
-        case .down(let down, _): down
+        case .down(let fired): fired.message(on: node.nodeName, creation: node.creation)
         case .exit(let exit, _): exit
         case .response(let response): response
         case .notice(let notice): notice.message

@@ -99,9 +99,11 @@ struct MonitorTableTests {
             switch action {
             case .ignore: #expect(wasRemoved || replyArrived)
             case .holdBack: #expect(isReplying)
-            case .deliver(let object, let tag, let removesAlias):
-                #expect(object == self.object)
-                #expect(tag as? Int == (isPlain ? nil : 5))
+            case .deliver(let fired, let removesAlias):
+                let down = fired.message(on: NodeName("x"), creation: 1)
+                #expect(down.ref.reference.id == 7 && down.reason == .shutdown)
+                #expect(down.object == self.object)
+                #expect(down.tag as? Int == (isPlain ? nil : 5))
                 #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
                 if removesAlias { aliasIsActive = false }
                 downsDelivered += 1
