@@ -23,7 +23,7 @@ public struct From<Reply: Sendable>: Sendable {
     @inlinable
     @discardableResult
     public func reply(_ reply: Reply) -> Bool {
-        cell.complete(reply)
+        cell.acknowledge(reply)
     }
 }
 
@@ -49,7 +49,7 @@ public struct ReplyTo<Reply: Sendable>: Sendable {
     @inlinable
     @discardableResult
     public func reply(_ reply: Reply) -> Bool {
-        cell.complete(reply)
+        cell.acknowledge(reply)
     }
 }
 

@@ -27,6 +27,8 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline let callee: Pid
     /// Whether the request was still waiting when the called process ended.
     private var wasDiscarded = false
+    /// Whether the reply was given by somebody who was told that it was the first.
+    @usableFromInline var wasAcknowledged = false
 
     @usableFromInline
     init(callee: Pid) {
@@ -52,6 +54,14 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     @usableFromInline
     final func discard(_ reason: ExitReason) {
         finish(.exited(reason)) { wasDiscarded = true }
+    }
+
+    /// The caller sees that its time is up.
+    ///
+    /// - Returns: whether the call has failed. Not if somebody was told that the caller has the reply.
+    @usableFromInline
+    final func expire() -> Bool {
+        fail(.timeout(callee)) || withState { _ in !wasAcknowledged }
     }
 
     /// Whether it is certain that the request has not been handled and will not be.
@@ -129,6 +139,7 @@ class ReplyCell: TimerTarget, @unchecked Sendable {
     final func forgetCall() {
         state = State()
         wasDiscarded = false
+        wasAcknowledged = false
     }
 
     /// Waits for the outcome.
@@ -207,6 +218,15 @@ final class TypedReplyCell<Reply: Sendable>: ReplyCell, @unchecked Sendable {
     @discardableResult
     func complete(_ reply: Reply) -> Bool {
         finish(nil) { value = reply }
+    }
+
+    /// As ``complete(_:)``, for one who shall know whether the caller gets it.
+    @inlinable
+    func acknowledge(_ reply: Reply) -> Bool {
+        finish(nil) {
+            value = reply
+            wasAcknowledged = true
+        }
     }
 
     /// See ``forgetCall()``.

@@ -158,11 +158,8 @@ extension ServerRef where Server: GenServer {
                 if isTurnOver { await Task.yield() }
                 return value
             case .there(let reply):
-                if isLate {
-                    // A reply that comes yet is dropped.
-                    reply.fail(.timeout(pid))
-                    throw .timeout(pid)
-                }
+                // A reply that comes yet is dropped.
+                if isLate, reply.expire() { throw .timeout(pid) }
                 return try await cell.awaitReply(reply, timeout: timeout)
             }
         }
@@ -282,7 +279,7 @@ extension ProcessCell {
                 deadline: begun.addingSaturated(timeout.clampedNanoseconds), runner: runner)
         }
         caller?.endWaiting(for: reply)
-        if isPast(timeout, since: start) { throw .timeout(pid) }
+        if isPast(timeout, since: start), reply.expire() { throw .timeout(pid) }
         return nil
     }
 

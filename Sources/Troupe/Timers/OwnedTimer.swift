@@ -10,13 +10,16 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     // to the timer thread.
 
     let id: UInt64
-    let node: Node
+    /// Where it is. Its processes keep the node; a count of references would be one that all threads
+    /// write which set timers or let them fire.
+    private let unretainedNode: Unmanaged<Node>
+    /// The node, if there is no process to keep it.
+    private let nodeOfNobody: Node?
     /// The processes that the timer dies with; if there is none it belongs to the node.
     private let owner: ProcessCell?
     let receiver: ProcessCell?
     private let repeats: Bool
-    /// That of the node, which keeps it. All threads that set timers or let them fire would write a
-    /// count of references.
+    /// That of the node, which keeps it.
     private let service: Unmanaged<TimerService>
     /// The number of the wheel that it is armed in, each time.
     private let wheel: Int
@@ -37,13 +40,16 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     ) {
         self.repeats = repeats
         self.id = id
-        self.node = node
+        self.unretainedNode = .passUnretained(node)
+        self.nodeOfNobody = owner == nil && receiver == nil ? node : nil
         self.owner = owner
         self.receiver = receiver
         let service = node.timers
         self.service = .passUnretained(service)
         self.wheel = service.ownWheel
     }
+
+    final var node: Node { unretainedNode._withUnsafeGuaranteedRef { $0 } }
 
     private func withService<Result>(_ body: (TimerService) -> Result) -> Result {
         service._withUnsafeGuaranteedRef(body)

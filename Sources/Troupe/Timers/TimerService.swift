@@ -254,6 +254,8 @@ extension Duration {
     /// The duration in nanoseconds; negative ones are 0, those too long to express the maximum.
     @usableFromInline
     var clampedNanoseconds: UInt64 {
+        // Nearly always there is a fraction of 18 seconds: no arithmetic of 128 bits.
+        if let attoseconds = UInt64(exactly: attoseconds) { return attoseconds / 1_000_000_000 }
         if self < .zero { return 0 }
         // Of longer ones `components` cannot express the seconds, and traps.
         if self > .seconds(Int64.max) { return .max }

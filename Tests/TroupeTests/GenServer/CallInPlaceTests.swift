@@ -161,4 +161,77 @@ struct CallInPlaceTests {
         }
         time.shutDown()
     }
+
+    @Test("who was told that his reply is the first has told the truth, even if the caller is late")
+    func acknowledged() async throws {
+        let time = VirtualTime()
+        let scheduler = time.makeScheduler(threads: 1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let direct = try node.spawn(Early.self, time)
+            let inTask = try await node.spawn(AsyncEarly.self, time)
+            try await node.inProcess(.init()) { _ in
+                let early = Early.Call.replyThenAdvance(by: .milliseconds(60))
+                var reply = try await direct.call(early, timeout: .milliseconds(10))
+                #expect(reply)
+                reply = try await inTask.call(early, timeout: .milliseconds(10))
+                #expect(reply)
+                // The other way round.
+                let late = Early.Call.advanceThenAnswer(by: .milliseconds(60))
+                await #expect(throws: CallError.timeout(direct.pid)) {
+                    try await direct.call(late, timeout: .milliseconds(10))
+                }
+                await #expect(throws: CallError.timeout(inTask.pid)) {
+                    try await inTask.call(late, timeout: .milliseconds(10))
+                }
+            }
+        }
+        time.shutDown()
+    }
+}
+
+/// Replies, and then lets time go by; or the other way round, while it keeps the `From`.
+private struct Early: GenServer {
+    enum Call: Sendable {
+        case replyThenAdvance(by: Duration), advanceThenAnswer(by: Duration)
+    }
+
+    private let time: VirtualTime
+    private var kept: From<Bool>?
+
+    init(_ time: VirtualTime) { self.time = time }
+
+    init(_ time: VirtualTime, process: ServerContext<Early>) throws { self.init(time) }
+
+    mutating func handleCall(
+        _ call: Call, from: From<Bool>, process: ServerContext<Early>
+    ) throws -> CallResult<Bool> {
+        handle(call, from)
+    }
+
+    mutating func handle(_ call: Call, _ from: From<Bool>) -> CallResult<Bool> {
+        switch call {
+        case .replyThenAdvance(let span):
+            #expect(from.reply(true))
+            time.advance(by: span)
+            return .noReply
+        case .advanceThenAnswer(let span):
+            kept = from
+            time.advance(by: span)
+            return .reply(true)
+        }
+    }
+}
+
+private struct AsyncEarly: AsyncGenServer {
+    private var early: Early
+
+    init(_ time: VirtualTime, process: ServerContext<AsyncEarly>) async throws {
+        early = Early(time)
+    }
+
+    mutating func handleCall(
+        _ call: Early.Call, from: From<Bool>, process: ServerContext<AsyncEarly>
+    ) async throws -> CallResult<Bool> {
+        early.handle(call, from)
+    }
 }
