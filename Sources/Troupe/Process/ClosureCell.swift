@@ -115,7 +115,9 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     override func forgetLinkExits(from pids: Set<Pid>) {
         received.removeAll { content in
-            guard case .signal(.exit(let exit, isOfLink: true), _) = content else { return false }
+            guard case .signal(let received) = content,
+                case .exit(let exit, isOfLink: true) = received.signal
+            else { return false }
             return pids.contains(exit.from)
         }
     }
@@ -220,7 +222,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     private static func message(of content: ReceiveQueue.Entry.Content) -> (any Sendable)? {
         switch content {
         case .message(let message): message
-        case .signal(_, let message): message
+        case .signal(let received): received.message
         }
     }
 
@@ -233,11 +235,11 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         case .message(let message):
             countPopped()
             return message
-        case .signal(let signal, let message):
+        case .signal(let received):
             let isWanted = withCore { core in
-                core.relations.map { isWantedStill(signal, $0) } ?? false
+                core.relations.map { isWantedStill(received.signal, $0) } ?? false
             }
-            return isWanted ? message : nil
+            return isWanted ? received.message : nil
         }
     }
 
@@ -300,7 +302,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             return batch.popFirst(as: Item.self).map { .content(.message($0.message)) } ?? .nothing
         }
         for waiter in waiters { waiter.resume() }
-        if let signal { return .content(.signal(signal, message: signal.message(on: node))) }
+        if let signal { return .content(.signal(.init(signal, on: node))) }
         return fetched
     }
 

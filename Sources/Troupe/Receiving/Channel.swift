@@ -105,10 +105,11 @@ extension Process {
     /// - Source: Wippy's `process.events`.
     public func listenForEvents() -> Channel<ProcessEvent> {
         closure.open { content in
-            switch content {
-            case .signal(.down, let message): (message as? MessageDown).map { .down($0) }
-            case .signal(.exit(let exit, _), _): .exit(exit)
-            case .message, .signal: nil
+            guard case .signal(let received) = content else { return nil }
+            return switch received.signal {
+            case .down: (received.message as? MessageDown).map { .down($0) }
+            case .exit(let exit, _): .exit(exit)
+            case .response, .notice, .request: nil
             }
         }
     }
@@ -120,7 +121,7 @@ extension Process {
         Channel(cell: closure, listener: nil) { content in
             switch content {
             case .message(let message): message
-            case .signal(_, let message): message
+            case .signal(let received): received.message
             }
         }
     }

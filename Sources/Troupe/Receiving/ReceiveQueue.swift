@@ -12,8 +12,19 @@ struct ReceiveQueue {
     struct Entry: Sendable {
         enum Content: Sendable {
             case message(any Sendable)
-            /// With the message that it is for the process.
-            case signal(SignalQueue.Signal, message: (any Sendable)?)
+            case signal(ReceivedSignal)
+        }
+
+        /// A signal, with the message that it is for the process. An object, as a closure that waits
+        /// in `receive` has room in its task for some contents.
+        final class ReceivedSignal: Sendable {
+            let signal: SignalQueue.Signal
+            let message: (any Sendable)?
+
+            init(_ signal: SignalQueue.Signal, on node: Node) {
+                self.signal = signal
+                self.message = signal.message(on: node)
+            }
         }
 
         /// Grows with every entry.

@@ -155,36 +155,31 @@ final class Runner: @unchecked Sendable {
     private func loop() async {
         identity.store(Self.currentTask, ordering: .relaxed)
         defer { identity.store(0, ordering: .relaxed) }
-        await CurrentProcess.$runner.withValue(self) { await serveAll() }
-    }
-
-    /// Serves one process after the other.
-    ///
-    /// It is on the executor of the scheduler in any case. Said here, and in one piece, it asks the runtime
-    /// once after each process; else a second time before it waits for the next one.
-    @concurrent
-    private func serveAll() async {
-        var next = state.withLock { $0.first.take() }
-        var inARow = 0
-        while next != nil {
-            // Nothing of the process is kept while the runner is idle.
-            if let assignment = next.take() {
-                cell = assignment.cell
-                if isSimulated {
-                    let pid = assignment.cell.pid
-                    state.withLock { $0.lastServed = pid }
+        // `@concurrent`, and in one piece: then it asks the runtime once after each process on which executor
+        // it has to be, else a second time before it waits for the next one.
+        await CurrentProcess.$runner.withValue(self) { @concurrent () async in
+            var next = state.withLock { $0.first.take() }
+            var inARow = 0
+            while next != nil {
+                // Nothing of the process is kept while the runner is idle.
+                if let assignment = next.take() {
+                    cell = assignment.cell
+                    if isSimulated {
+                        let pid = assignment.cell.pid
+                        state.withLock { $0.lastServed = pid }
+                    }
+                    await assignment.body(assignment.cell, self)
+                    cell = nil
                 }
-                await assignment.body(assignment.cell, self)
-                cell = nil
-            }
-            // A cancelled task stays cancelled; the next process must not inherit that.
-            if isRetired { return scheduler.willSuspend() }
-            if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
-            inARow += 1
-            if next == nil {
-                inARow = 0
-                scheduler.willSuspend()
-                next = await withUnsafeContinuation { pool.checkIn($0, on: scheduler) }
+                // A cancelled task stays cancelled; the next process must not inherit that.
+                if isRetired { return scheduler.willSuspend() }
+                if inARow < Self.inARowMax { next = scheduler.nextAssignment() }
+                inARow += 1
+                if next == nil {
+                    inARow = 0
+                    scheduler.willSuspend()
+                    next = await withUnsafeContinuation { pool.checkIn($0, on: scheduler) }
+                }
             }
         }
     }
