@@ -234,7 +234,20 @@ extension ProcessCell {
         // The coarse clock may be behind the other one.
         guard now > start else { return false }
         let spent = now - start
-        return spent > 8_000_000 && spent > timeout.clampedNanoseconds
+        return spent > Self.coarseError && spent > timeout.clampedNanoseconds
+    }
+
+    /// How far two looks at the coarse clock may be from the time between them, in nanoseconds.
+    private static let coarseError: UInt64 = 8_000_000
+
+    /// How long ago `start` was, which was read from the coarse clock; never more than it is, so that no
+    /// time is up too early.
+    private func timeSpent(since start: UInt64) -> UInt64 {
+        let now = coarseNow
+        // Time that somebody moves is exact.
+        let isExact = traits.isSimulated || scheduler.virtualTime != nil
+        let error = isExact ? 0 : Self.coarseError
+        return now > start + error ? now - start - error : 0
     }
 
     /// Sends a request with `put` and waits for its reply.
@@ -273,8 +286,8 @@ extension ProcessCell {
             throw failure
         }
         guard hasRun, reply.isDone else {
-            // Less what has gone by since the start: the callee may have run on this thread.
-            let begun = scheduler.now - (coarseNow - start)
+            // Less what has gone by, if the callee has run on this thread.
+            let begun = scheduler.now - (hasRun ? timeSpent(since: start) : 0)
             return RequestWait(
                 deadline: begun.addingSaturated(timeout.clampedNanoseconds), runner: runner)
         }

@@ -162,6 +162,31 @@ struct CallInPlaceTests {
         time.shutDown()
     }
 
+    @Test("what the handler takes on the thread of its caller counts when the reply is put off")
+    func deferred() async throws {
+        let time = VirtualTime()
+        let scheduler = time.makeScheduler(threads: 1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let server = try await node.spawn(AsyncEarly.self, time)
+            let failure = Log<CallError>()
+            let caller = try node.spawn { _ in
+                do throws(CallError) {
+                    _ = try await server.call(
+                        .advanceThenDefer(by: .milliseconds(60)), timeout: .milliseconds(100))
+                } catch {
+                    failure.append(error)
+                }
+            }
+            await waitWhile { node.info(caller.pid)?.waitsOn.isEmpty ?? false }
+            await waitWhile { time.timerCount == 0 }
+            time.advance(by: .milliseconds(39))
+            #expect(failure.elements.isEmpty)
+            time.advance(by: .milliseconds(2))
+            #expect(await failure.wait(for: 1) == [.timeout(server.pid)])
+        }
+        time.shutDown()
+    }
+
     @Test("who was told that his reply is the first has told the truth, even if the caller is late")
     func acknowledged() async throws {
         let time = VirtualTime()
@@ -189,10 +214,11 @@ struct CallInPlaceTests {
     }
 }
 
-/// Replies, and then lets time go by; or the other way round, while it keeps the `From`.
+/// Replies or not, and lets time go by; or the other way round, while it keeps the `From`.
 private struct Early: GenServer {
     enum Call: Sendable {
         case replyThenAdvance(by: Duration), advanceThenAnswer(by: Duration)
+        case advanceThenDefer(by: Duration)
     }
 
     private let time: VirtualTime
@@ -218,6 +244,10 @@ private struct Early: GenServer {
             kept = from
             time.advance(by: span)
             return .reply(true)
+        case .advanceThenDefer(let span):
+            kept = from
+            time.advance(by: span)
+            return .noReply
         }
     }
 }
