@@ -144,11 +144,21 @@ struct CallInPlaceTests {
         scheduler.shutDown()
     }
 
-    @Test("a reply is too late when the handler had the thread for longer than the caller waits")
-    func late() async throws {
+    /// Runs `body` with a node of one thread, whose time the test moves.
+    private func onMovedTime(
+        _ body: (VirtualTime, Node) async throws -> Void
+    ) async throws {
         let time = VirtualTime()
+        defer { time.shutDown() }
         let scheduler = time.makeScheduler(threads: 1)
         try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            try await body(time, node)
+        }
+    }
+
+    @Test("a reply is too late when the handler had the thread for longer than the caller waits")
+    func late() async throws {
+        try await onMovedTime { time, node in
             let server = try await node.spawn(Witness.self, ())
             try await node.inProcess(.init()) { _ in
                 await #expect(throws: CallError.timeout(server.pid)) {
@@ -159,14 +169,11 @@ struct CallInPlaceTests {
                 #expect(sight.process == server.pid)
             }
         }
-        time.shutDown()
     }
 
     @Test("what the handler takes on the thread of its caller counts when the reply is put off")
     func deferred() async throws {
-        let time = VirtualTime()
-        let scheduler = time.makeScheduler(threads: 1)
-        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+        try await onMovedTime { time, node in
             let server = try await node.spawn(AsyncEarly.self, time)
             let failure = Log<CallError>()
             let caller = try node.spawn { _ in
@@ -184,14 +191,11 @@ struct CallInPlaceTests {
             time.advance(by: .milliseconds(2))
             #expect(await failure.wait(for: 1) == [.timeout(server.pid)])
         }
-        time.shutDown()
     }
 
     @Test("who was told that his reply is the first has told the truth, even if the caller is late")
     func acknowledged() async throws {
-        let time = VirtualTime()
-        let scheduler = time.makeScheduler(threads: 1)
-        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+        try await onMovedTime { time, node in
             let direct = try node.spawn(Early.self, time)
             let inTask = try await node.spawn(AsyncEarly.self, time)
             try await node.inProcess(.init()) { _ in
@@ -210,7 +214,6 @@ struct CallInPlaceTests {
                 }
             }
         }
-        time.shutDown()
     }
 }
 
