@@ -16,7 +16,7 @@ internal import Synchronization
 /// - A push from outside wakes an idle worker if there is one; if there is none, every worker is
 ///   awake and looks at the injected queue before it sleeps.
 /// - When all workers are idle, all sleep without a deadline: an idle node uses no processor time.
-class WorkerPool: Scheduler, @unchecked Sendable {
+class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     // Unchecked: as the superclass; `workers` is written once, before a thread is started.
     // Not final so that a pool can have another clock.
 
@@ -72,6 +72,7 @@ class WorkerPool: Scheduler, @unchecked Sendable {
         self.name = name
         self.use = use
         super.init(timers: timers ?? TimerService(threadCount: threadCount))
+        if timers == nil { self.timers.setHelpers(self) }
     }
 
     override var threadCount: Int { workers.count }
@@ -194,7 +195,7 @@ class WorkerPool: Scheduler, @unchecked Sendable {
     override func nextAssignment() -> RunnerAssignment? {
         // Who waits for the turn that is nested shall not wait for those of others.
         guard let local, local.pointee.nesting.depth == 0, !isShutDown.load(ordering: .relaxed),
-            injectedCount.load(ordering: .relaxed) == 0
+            injectedCount.load(ordering: .relaxed) == 0, !timers.isOffered
         else { return nil }
         let cell = local.pointee.worker._withUnsafeGuaranteedRef { worker in
             let cell = worker.popFirstProcess { $0.borrowsRunner }
@@ -221,6 +222,12 @@ class WorkerPool: Scheduler, @unchecked Sendable {
 
     // MARK: - Waking
 
+    final var areAsleep: Bool {
+        shared.withLock { !$0.isStarted || $0.idle.count == workers.count }
+    }
+
+    final func wakeForTimers() { wakeOne() }
+
     private func wakeOne() {
         let index = shared.withLock { shared -> Int? in
             guard let index = shared.idle.popLast() else { return nil }
@@ -246,6 +253,7 @@ class WorkerPool: Scheduler, @unchecked Sendable {
         var hasJustWoken = false
         while !isShutDown.load(ordering: .relaxed) {
             tick &+= 1
+            if timers.isOffered { timers.fireOffered() }
             // In turn with what came from outside, which a busy local queue would starve. What runs
             // here may take milliseconds.
             var next = tick & 1 == 0 ? worker.pop() ?? popInjected() : popInjected() ?? worker.pop()
@@ -347,8 +355,11 @@ class WorkerPool: Scheduler, @unchecked Sendable {
             isWatched.store(shared.hasWatcher, ordering: .relaxed)
             return (watches, shared.idle.count == workers.count && !shared.hasWatcher)
         }
-        // What was injected before `idleCount` was raised has woken nobody.
-        if injectedCount.load(ordering: .sequentiallyConsistent) > 0 { wakeOne() }
+        // What was injected, and the timers that were offered, before `idleCount` was raised have
+        // woken nobody.
+        if injectedCount.load(ordering: .sequentiallyConsistent) > 0 || timers.isOffered {
+            wakeOne()
+        }
         if watches { return watch(worker) }
         if isLast { threadsSleep() }
         worker.parker.park()

@@ -70,7 +70,7 @@ public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A timer that sends a message, once or again and again.
 final class MessageTimer: OwnedTimer, @unchecked Sendable {
-    // Unchecked: `deadline` belongs to the timer thread once the timer is armed.
+    // Unchecked: `deadline` belongs to whoever lets the timer fire, once it is armed.
 
     static let delayMax = Duration.seconds(100 * 366 * 86_400)
 

@@ -7,7 +7,7 @@
 class OwnedTimer: TimerTarget, @unchecked Sendable {
     // Unchecked: `token`, `isCancelled` and `isFiring` are only touched with the lock of the wheel
     // held, the links with that of the holder whose list they belong to; what subclasses add belongs
-    // to the timer thread.
+    // to whoever lets the timer fire.
 
     let id: UInt64
     /// Where it is. Its processes keep the node; a count of references would be one that all threads

@@ -5,7 +5,7 @@
 
 internal import Synchronization
 
-/// What a timer does when it is due. Called on the timer thread, without a lock.
+/// What a timer does when it is due. Called without a lock, by one thread at a time.
 protocol TimerTarget: AnyObject, Sendable {
     func timerFired()
 }
@@ -20,6 +20,10 @@ struct TimerToken: Sendable {
 /// Drives ``TimerWheel``s from the monotonic clock: one thread, started with the first timer, asleep
 /// until the next one is due. Or somebody else drives one wheel, by a clock of their own, or moves
 /// its time.
+///
+/// Where the threads of a scheduler are its helpers and are busy, that thread only tells them what
+/// time it is: were it to let the timers fire, it would take a processor from one of them again and
+/// again, and get it late. If they are all stuck for a tick, it does.
 ///
 /// Each thread of a scheduler arms timers in a wheel of its own. To arm a timer and to cancel it is
 /// part of every call that waits: with one wheel all threads would write the same few lines.
@@ -47,6 +51,12 @@ final class TimerService: Sendable {
     /// thread has looked at finds what it has written.
     private let wakesAt = Atomic<UInt64>(.max)
     private let parker = Parker()
+    private let duty = TimerDuty()
+    private let helpers = Lock(Helpers())
+
+    private struct Helpers: Sendable {
+        weak var threads: (any TimerHelpers)?
+    }
 
     /// - Parameter threadCount: how many threads there are that often arm timers.
     init(threadCount: Int = 1) {
@@ -212,7 +222,7 @@ final class TimerService: Sendable {
     private func run() {
         while !isShutDown.load(ordering: .sequentiallyConsistent) {
             wakesAt.store(0, ordering: .relaxed)
-            while fireDue() {}
+            while nextAdvance() <= Platform.monotonicNanoseconds() { fireOrOffer() }
             wakesAt.store(.max, ordering: .relaxed)
             let next = nextAdvance()
             // From now on others may have written an earlier time: then there is a permit.
@@ -221,8 +231,36 @@ final class TimerService: Sendable {
         }
     }
 
-    /// - Returns: whether a timer was due.
-    private func fireDue() -> Bool {
+    private func fireOrOffer() {
+        guard let helpers = helpers.withLock({ $0.threads }), !helpers.areAsleep else {
+            return fireDue()
+        }
+        typealias Wheel = TimerWheel<any TimerTarget>
+        duty.offer()
+        helpers.wakeForTimers()
+        repeat {
+            parker.park(until: Wheel.nextTick(Platform.monotonicNanoseconds()))
+            fireOffered()
+        } while !duty.isOver
+    }
+
+    /// Gives the service threads that ask it for ``isOffered`` again and again while they run.
+    func setHelpers(_ threads: any TimerHelpers) {
+        helpers.withLock { $0.threads = threads }
+    }
+
+    /// Whether timers are due that a helper has to let fire.
+    var isOffered: Bool { duty.isOffered }
+
+    /// Lets the timers fire that are due, if they are still offered.
+    @inline(never)
+    func fireOffered() {
+        guard duty.take() else { return }
+        fireDue()
+        duty.end()
+    }
+
+    private func fireDue() {
         let now = Platform.monotonicNanoseconds()
         var due: [TimerWheel<any TimerTarget>.Due] = []
         for wheel in 0..<wheels.count {
@@ -233,7 +271,6 @@ final class TimerService: Sendable {
         for (_, timer) in due.enumerated().sorted(by: Self.isEarlier) {
             timer.payload.timerFired()
         }
-        return !due.isEmpty
     }
 
     private static func isEarlier(

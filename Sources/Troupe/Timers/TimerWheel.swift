@@ -75,8 +75,15 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     /// How many timers are armed.
     private(set) var count = 0
 
+    private static var usualTickShift: UInt64 { 19 }
+
+    /// The instant after `now` at which a tick begins.
+    static func nextTick(_ now: UInt64) -> UInt64 {
+        ((now >> usualTickShift) + 1) << usualTickShift
+    }
+
     /// - Parameter tickShift: a tick has 2 to the power of this nanoseconds.
-    init(now: UInt64, tickShift: UInt64 = 19) {
+    init(now: UInt64, tickShift: UInt64 = Self.usualTickShift) {
         // As many as the 63 bits of a deadline need.
         let levels = Int((63 - tickShift + Self.slotBits - 1) / Self.slotBits)
         self.heads = Array(repeating: Self.none, count: levels * Self.slotsPerLevel)

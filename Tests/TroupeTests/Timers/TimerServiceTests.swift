@@ -78,4 +78,100 @@ struct TimerServiceTests {
         }
         #expect(service.count == 1)
     }
+
+    /// Threads that are said to be awake, and do what the test does.
+    private final class Helpers: TimerHelpers {
+        let wakeCount = Log<Void>()
+
+        var areAsleep: Bool { false }
+
+        func wakeForTimers() { wakeCount.append(()) }
+    }
+
+    /// Notes whether it fires on the thread that the test says.
+    private final class Where: TimerTarget {
+        let scheduler: Scheduler?
+        let log: Log<Bool>
+
+        init(_ scheduler: Scheduler?, _ log: Log<Bool>) {
+            (self.scheduler, self.log) = (scheduler, log)
+        }
+
+        func timerFired() { log.append(scheduler?.isCurrent ?? true) }
+    }
+
+    @Test("a thread of the scheduler that runs anyway lets timers fire")
+    func firedByWorkers() async {
+        let scheduler = Scheduler.threads(1)
+        defer { scheduler.shutDown() }
+        let log = Log<Bool>()
+        let busy = Task(executorPreference: scheduler) {
+            // The only thread is never asleep, and between two jobs again and again.
+            while !Task.isCancelled { await Task.yield() }
+        }
+        // When the machine stops the thread of the scheduler for a tick, that of the timers steps in.
+        for round in 1...1000 {
+            _ = scheduler.timers.schedule(
+                at: Platform.monotonicNanoseconds(), Where(scheduler, log))
+            if await log.wait(for: round).contains(true) { break }
+        }
+        busy.cancel()
+        await busy.value
+        #expect(log.elements.contains(true))
+    }
+
+    @Test("when all threads of the scheduler are stuck, timers fire nevertheless")
+    func firedWithoutWorkers() async {
+        let scheduler = Scheduler.threads(2)
+        defer { scheduler.shutDown() }
+        let stuck = Log<Void>()
+        let mayEnd = Gate()
+        let log = Log<Bool>()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 {
+                group.addTask(executorPreference: scheduler) {
+                    stuck.append(())
+                    mayEnd.waitBlocking()
+                }
+            }
+            _ = await stuck.wait(for: 2)
+            for round in 1...20 {
+                _ = scheduler.timers.schedule(
+                    at: Platform.monotonicNanoseconds(), Where(scheduler, log))
+                #expect(await log.wait(for: round).allSatisfy { !$0 })
+            }
+            mayEnd.open()
+        }
+    }
+
+    @Test("timers are offered until somebody takes the duty, and fire once")
+    func offered() async {
+        let service = TimerService()
+        defer { service.shutDown() }
+        let helpers = Helpers()
+        service.setHelpers(helpers)
+        let log = Log<UInt64>()
+        for round in 1...50 {
+            _ = service.schedule(at: 0, Note(UInt64(round), log))
+            _ = await helpers.wakeCount.wait(for: round)
+            // The service's thread may have been quicker.
+            service.fireOffered()
+            #expect(await log.wait(for: round) == Array(1...UInt64(round)))
+        }
+    }
+
+    @Test("the duty is granted to one taker for each offer")
+    func duty() {
+        let duty = TimerDuty()
+        var taken = [duty.isOffered, duty.take()]
+        duty.offer()
+        taken += [duty.isOffered, duty.isOver, duty.take()]
+        taken += [duty.isOffered, duty.isOver, duty.take()]
+        duty.end()
+        taken += [duty.isOffered, duty.isOver, duty.take()]
+        #expect(
+            taken == [
+                false, false, true, false, true, false, false, false, false, true, false,
+            ])
+    }
 }
