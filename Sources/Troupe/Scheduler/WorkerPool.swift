@@ -10,9 +10,9 @@ internal import Synchronization
 /// Waking and stealing decide what two threads are worth, and the rules are these:
 /// - A worker that pushes onto its own queue wakes another only when two or more things wait there;
 ///   a single token is not fought over.
-/// - While any worker runs, one idle worker is the *watcher*: it looks around every 50 µs and
-///   steals even a single thing from a worker that has not moved since the last look, because that
-///   worker is stuck in a long handler.
+/// - While any worker runs, one idle worker is the *watcher*: it looks around every 50 µs, or less
+///   often while all turns are short, and steals even a single thing from a worker that has not moved
+///   since the last look, because that worker is stuck in a long handler.
 /// - A push from outside wakes an idle worker if there is one; if there is none, every worker is
 ///   awake and looks at the injected queue before it sleeps.
 /// - When all workers are idle, all sleep without a deadline: an idle node uses no processor time.
@@ -57,7 +57,6 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         case byOneProcess
     }
 
-    static let watchInterval: UInt64 = 50_000
     /// No more is stolen at a time: it is moved with the victim's lock held.
     private static let lootCountMax = 256
     /// As each look takes a line of cache from a worker that has something to do, only some look at a
@@ -310,9 +309,13 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
 
     /// Takes half of what waits at another worker.
     ///
-    /// - Parameter fromStuck: also take a single thing, from a worker that has not begun anything
-    ///   new since the last call with this argument.
-    private func steal(for thief: Worker, fromStuck: Bool) -> Runnable? {
+    /// - Parameters:
+    ///   - fromStuck: also take a single thing, from a worker that has not begun anything new since
+    ///     the last call with this argument.
+    ///   - noteTurns: is called with how many turns each of the workers has begun since then.
+    private func steal(
+        for thief: Worker, fromStuck: Bool, noteTurns: (UInt64) -> Void = { _ in }
+    ) -> Runnable? {
         guard workers.count > 1 else { return nil }
         defer { lookerCount.subtract(1, ordering: .relaxed) }
         let lookers = lookerCount.add(1, ordering: .relaxed).newValue
@@ -322,8 +325,10 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
             var least = 2
             if fromStuck {
                 let epoch = victim.epoch.load(ordering: .relaxed)
-                if thief.seenEpochs[victim.index] == epoch { least = 1 }
+                let turns = epoch &- thief.seenEpochs[victim.index]
                 thief.seenEpochs[victim.index] = epoch
+                if turns == 0 { least = 1 }
+                noteTurns(turns)
             }
             guard victim.queueLength.load(ordering: .relaxed) >= least else { continue }
             // Before the lock is taken.
@@ -367,8 +372,9 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     }
 
     private func watch(_ worker: Worker) -> Runnable? {
+        var interval = WatchInterval()
         while true {
-            if worker.parker.park(until: Platform.monotonicNanoseconds() + Self.watchInterval) {
+            if worker.parker.park(until: Platform.monotonicNanoseconds() + interval.length) {
                 passTheWatch(from: worker)
                 return nil
             }
@@ -384,7 +390,16 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
                 worker.parker.park()
                 return nil
             }
-            guard let loot = steal(for: worker, fromStuck: true) else { continue }
+            var quickCount = 0
+            let loot = steal(for: worker, fromStuck: true) { turns in
+                if interval.isShort(turns: turns) { quickCount += 1 }
+            }
+            guard let loot else {
+                interval.adapt(
+                    quickCount: quickCount,
+                    awakeCount: workers.count - idleCount.load(ordering: .relaxed))
+                continue
+            }
             let isWoken = shared.withLock { shared in
                 guard let position = shared.idle.firstIndex(of: worker.index) else { return true }
                 shared.idle.remove(at: position)
