@@ -120,6 +120,7 @@ struct ProcessTable: ~Copyable, Sendable {
         }
         let turn = thread.pointee.spawnCount >> 6
         thread.pointee.spawnCount += 1
+        thread.pointee.heapRoom.willAllocate()
         return (thread.pointee.index + turn * thread.pointee.stride) & (shards.count - 1)
     }
 

@@ -26,6 +26,7 @@ struct WorkerLocal {
     var initDepth = 0
     /// How many processes the thread has begun to spawn.
     var spawnCount = 0
+    var heapRoom = HeapRoom()
     var catchesNextJob = false
     var caughtJob: UnownedJob?
     var catchesAssignment = false

@@ -47,6 +47,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
         let service = node.timers
         self.service = .passUnretained(service)
         self.wheel = service.ownWheel
+        WorkerLocal.current?.pointee.heapRoom.willAllocate()
     }
 
     final var node: Node { unretainedNode._withUnsafeGuaranteedRef { $0 } }

@@ -1,0 +1,66 @@
+//===----------------------------------------------------------------------===//
+// Part of the Troupe project. Copyright the Troupe authors.
+// SPDX-License-Identifier: Apache-2.0
+//===----------------------------------------------------------------------===//
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Memory that a thread asks for ahead while it makes many objects that last, such as processes.
+///
+/// The GNU C library gives each thread a heap of its own, and lets that grow by a page at a time: a
+/// system call for each dozen of processes, and a page fault besides. These cost more than all the
+/// rest of a spawn. So a larger piece is asked for now and then, and given back at once: the heap has
+/// grown in one step then, and does not shrink, as long as the piece is smaller than the least that
+/// goes back to the system. Elsewhere there is nothing to gain.
+struct HeapRoom: Sendable {
+    private var objectCount = 0
+    /// Where the last piece was.
+    private var piece: Range<UInt> = 0..<0
+
+    /// A piece is asked for after so many objects.
+    static let objectsPerPiece = 256
+    /// About what so many objects take. From 128 KiB on it would not come from the heap.
+    private static let bytesPerPiece = 120_000
+
+    /// An object will be made. Not to be called with a lock held.
+    mutating func willAllocate() {
+        #if canImport(Glibc)
+            objectCount += 1
+            if objectCount % Self.objectsPerPiece == 0 { grow() }
+        #endif
+    }
+
+    /// Notes where a piece is that was asked for.
+    ///
+    /// - Returns: what of it was not in the last piece, in whole pages. Who makes objects as fast as
+    ///   others go gets the same piece again and again.
+    mutating func note(_ piece: Range<UInt>, pageLength: UInt) -> Range<UInt> {
+        let start = piece.overlaps(self.piece) ? self.piece.upperBound : piece.lowerBound
+        self.piece = piece
+        let first = (max(start, piece.lowerBound) + pageLength - 1) / pageLength * pageLength
+        return first..<max(first, piece.upperBound / pageLength * pageLength)
+    }
+
+    #if canImport(Glibc)
+        /// `MADV_POPULATE_WRITE`, since Linux 5.14. Older ones refuse it, and nothing happens.
+        private static let populateForWriting: CInt = 23
+
+        @inline(never)
+        private mutating func grow() {
+            var room: UnsafeMutableRawPointer?
+            // Not `malloc`: the compiler leaves that out when `free` follows.
+            guard posix_memalign(&room, 16, Self.bytesPerPiece) == 0, let room else { return }
+            defer { free(room) }
+            let start = UInt(bitPattern: room)
+            let new = note(
+                start..<start + UInt(Self.bytesPerPiece), pageLength: UInt(getpagesize()))
+            guard !new.isEmpty else { return }
+            // All page faults at once.
+            madvise(
+                UnsafeMutableRawPointer(bitPattern: new.lowerBound), new.count,
+                Self.populateForWriting)
+        }
+    #endif
+}
