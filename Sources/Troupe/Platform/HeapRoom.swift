@@ -34,12 +34,14 @@ struct HeapRoom: Sendable {
 
     /// Notes where a piece is that was asked for.
     ///
-    /// - Returns: what of it was not in the last piece, in whole pages. Who makes objects as fast as
-    ///   others go gets the same piece again and again.
+    /// - Returns: the whole pages in it. If it overlaps the last piece only those further up, as heaps
+    ///   grow upwards: who makes objects as fast as others go gets the same piece again and again.
     mutating func note(_ piece: Range<UInt>, pageLength: UInt) -> Range<UInt> {
-        let start = piece.overlaps(self.piece) ? self.piece.upperBound : piece.lowerBound
+        var first = (piece.lowerBound + pageLength - 1) / pageLength * pageLength
+        if piece.overlaps(self.piece) {
+            first = max(first, self.piece.upperBound / pageLength * pageLength)
+        }
         self.piece = piece
-        let first = (max(start, piece.lowerBound) + pageLength - 1) / pageLength * pageLength
         return first..<max(first, piece.upperBound / pageLength * pageLength)
     }
 

@@ -13,21 +13,24 @@ struct WatchInterval: Sendable, Hashable {
     private(set) var length = least
 
     static let least: UInt64 = 50_000
-    /// What waits behind a first long turn waits for so much longer.
-    static let most: UInt64 = 800_000
+    /// What waits behind a first long turn waits for up to twice as long: a worker is found to be stuck
+    /// when it has not moved between two looks.
+    static let most: UInt64 = 400_000
     /// Turns of this length are short. Not less, as who calls idle servers does so for some 30 µs in
     /// one turn.
     private static let shortTurn: UInt64 = 64_000
 
-    /// Whether the turns of a worker were short that has begun so many during the nap.
-    func isShort(turns: UInt64) -> Bool { turns >= (length + Self.shortTurn - 1) / Self.shortTurn }
+    /// Whether the turns of a worker were short that has begun so many in a time.
+    ///
+    /// - Parameter time: in nanoseconds; a nap may have been longer than it was to be.
+    static func areShort(turns: UInt64, in time: UInt64) -> Bool {
+        turns >= max(1, time / shortTurn)
+    }
 
     /// The watcher has looked.
     ///
-    /// - Parameters:
-    ///   - quickCount: how many workers have had short turns.
-    ///   - awakeCount: how many are awake.
-    mutating func adapt(quickCount: Int, awakeCount: Int) {
-        length = quickCount >= awakeCount ? min(length * 2, Self.most) : Self.least
+    /// - Parameter allAreQuick: whether all workers that are awake have had short turns.
+    mutating func adapt(allAreQuick: Bool) {
+        length = allAreQuick ? min(length * 2, Self.most) : Self.least
     }
 }

@@ -230,6 +230,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     private func wakeOne() {
         let index = shared.withLock { shared -> Int? in
             guard let index = shared.idle.popLast() else { return nil }
+            workers[index].isAsleep.store(false, ordering: .relaxed)
             idleCount.store(shared.idle.count, ordering: .sequentiallyConsistent)
             // Until the woken worker has looked around, it counts as a watcher.
             isWatched.store(true, ordering: .relaxed)
@@ -311,8 +312,9 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - fromStuck: also take a single thing, from a worker that has not begun anything new since
-    ///     the last call with this argument.
-    ///   - noteTurns: is called with how many turns each of the workers has begun since then.
+    ///     ``Worker/seenEpochs`` were noted.
+    ///   - noteTurns: is called for each of the others that is awake, with how many turns it has
+    ///     begun since then.
     private func steal(
         for thief: Worker, fromStuck: Bool, noteTurns: (UInt64) -> Void = { _ in }
     ) -> Runnable? {
@@ -328,7 +330,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
                 let turns = epoch &- thief.seenEpochs[victim.index]
                 thief.seenEpochs[victim.index] = epoch
                 if turns == 0 { least = 1 }
-                noteTurns(turns)
+                if !victim.isAsleep.load(ordering: .relaxed) { noteTurns(turns) }
             }
             guard victim.queueLength.load(ordering: .relaxed) >= least else { continue }
             // Before the lock is taken.
@@ -354,6 +356,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     private func sleep(_ worker: Worker) -> Runnable? {
         let (watches, isLast) = shared.withLock { shared in
             shared.idle.append(worker.index)
+            worker.isAsleep.store(true, ordering: .relaxed)
             idleCount.store(shared.idle.count, ordering: .sequentiallyConsistent)
             let watches = !shared.hasWatcher && shared.idle.count < workers.count
             if watches { shared.hasWatcher = true }
@@ -373,6 +376,10 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
 
     private func watch(_ worker: Worker) -> Runnable? {
         var interval = WatchInterval()
+        for other in workers {
+            worker.seenEpochs[other.index] = other.epoch.load(ordering: .relaxed)
+        }
+        var lastLook = Platform.monotonicNanoseconds()
         while true {
             if worker.parker.park(until: Platform.monotonicNanoseconds() + interval.length) {
                 passTheWatch(from: worker)
@@ -390,19 +397,22 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
                 worker.parker.park()
                 return nil
             }
-            var quickCount = 0
+            let now = Platform.monotonicNanoseconds()
+            var allAreQuick = true
             let loot = steal(for: worker, fromStuck: true) { turns in
-                if interval.isShort(turns: turns) { quickCount += 1 }
+                if !WatchInterval.areShort(turns: turns, in: now - lastLook) {
+                    allAreQuick = false
+                }
             }
+            lastLook = now
             guard let loot else {
-                interval.adapt(
-                    quickCount: quickCount,
-                    awakeCount: workers.count - idleCount.load(ordering: .relaxed))
+                interval.adapt(allAreQuick: allAreQuick)
                 continue
             }
             let isWoken = shared.withLock { shared in
                 guard let position = shared.idle.firstIndex(of: worker.index) else { return true }
                 shared.idle.remove(at: position)
+                worker.isAsleep.store(false, ordering: .relaxed)
                 idleCount.store(shared.idle.count, ordering: .sequentiallyConsistent)
                 return false
             }
@@ -447,9 +457,11 @@ final class Worker: @unchecked Sendable {
     let queueLength = Atomic(0)
     /// Counts what the worker has begun; a watcher sees by it whether the worker is stuck.
     let epoch = Atomic<UInt64>(0)
+    /// Whether it is among the idle ones of the pool, with whose lock held this is written.
+    let isAsleep = Atomic(false)
     private let padding1 = CacheLinePadding()
 
-    /// The epochs of the other workers when they were last looked at, by their indices.
+    /// The epochs of all workers when this one last looked at them as the watcher, by their indices.
     var seenEpochs: [UInt64]
     /// What is being stolen; empty at other times.
     var loot: [Runnable] = []

@@ -227,6 +227,8 @@ final class TimerService: Sendable {
             let next = nextAdvance()
             // From now on others may have written an earlier time: then there is a permit.
             wakesAt.store(next, ordering: .relaxed)
+            // The permit of `shutDown` may have ended a wait for the helpers.
+            if isShutDown.load(ordering: .sequentiallyConsistent) { return }
             if next == .max { parker.park() } else { parker.park(until: next) }
         }
     }

@@ -13,30 +13,28 @@ struct WatchIntervalTests {
     func grows() {
         var interval = WatchInterval()
         var lengths = [interval.length]
-        for _ in 1...6 {
-            interval.adapt(quickCount: 3, awakeCount: 3)
+        for _ in 1...5 {
+            interval.adapt(allAreQuick: true)
             lengths.append(interval.length)
         }
-        #expect(lengths == [50_000, 100_000, 200_000, 400_000, 800_000, 800_000, 800_000])
+        #expect(lengths == [50_000, 100_000, 200_000, 400_000, 400_000, 400_000])
     }
 
     @Test("one worker with a long turn makes them short again")
     func shrinks() {
         var interval = WatchInterval()
-        for _ in 1...3 { interval.adapt(quickCount: 1, awakeCount: 1) }
-        interval.adapt(quickCount: 2, awakeCount: 3)
+        for _ in 1...3 { interval.adapt(allAreQuick: true) }
+        interval.adapt(allAreQuick: false)
         #expect(interval == WatchInterval())
     }
 
-    @Test("turns are short that take 64 µs on average, however long the nap was")
-    func short() {
-        var interval = WatchInterval()
-        var least: [UInt64] = []
-        for _ in 1...5 {
-            least.append((0...100).first { interval.isShort(turns: $0) } ?? 0)
-            interval.adapt(quickCount: 1, awakeCount: 1)
-        }
-        // 50, 100, 200, 400 and 800 µs.
-        #expect(least == [1, 2, 4, 7, 13])
+    @Test(
+        "turns are short that take 64 µs on average",
+        arguments: [
+            (50_000, 1), (64_000, 1), (128_000, 2), (400_000, 6), (8_000_000, 125),
+        ])
+    func short(time: UInt64, least: UInt64) {
+        let found = (0...200).first { WatchInterval.areShort(turns: $0, in: time) }
+        #expect(found == least)
     }
 }

@@ -160,6 +160,39 @@ struct TimerServiceTests {
         }
     }
 
+    /// Services, as long as somebody else keeps them.
+    private final class Services: Sendable {
+        private struct Entry: Sendable {
+            weak var service: TimerService?
+        }
+
+        private let entries = Lock([Entry]())
+
+        var areGone: Bool { entries.withLock { $0.allSatisfy { $0.service == nil } } }
+
+        func append(_ service: TimerService) {
+            entries.withLock { $0.append(Entry(service: service)) }
+        }
+    }
+
+    @Test("a service that is shut down while timers are offered ends its thread")
+    func shutDownWhileOffered() async {
+        let services = Services()
+        let helpers = Helpers()
+        for round in 1...20 {
+            let service = TimerService()
+            services.append(service)
+            service.setHelpers(helpers)
+            _ = service.schedule(at: 0, Note(0, Log()))
+            _ = await helpers.wakeCount.wait(for: round)
+            // The thread waits for the next tick, in case that nobody takes the duty.
+            service.fireOffered()
+            service.shutDown()
+        }
+        // The thread of a service keeps it.
+        await waitWhile { !services.areGone }
+    }
+
     @Test("the duty is granted to one taker for each offer")
     func duty() {
         let duty = TimerDuty()
