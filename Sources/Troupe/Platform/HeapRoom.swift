@@ -20,7 +20,7 @@ struct HeapRoom: Sendable {
     private var piece: Range<UInt> = 0..<0
 
     /// A piece is asked for after so many objects.
-    static let objectsPerPiece = 256
+    private static let objectsPerPiece = 256
     /// About what so many objects take. From 128 KiB on it would not come from the heap.
     private static let bytesPerPiece = 120_000
 

@@ -233,6 +233,7 @@ final class TimerService: Sendable {
         }
     }
 
+    /// Timers are due, or have to be put into finer slots of a wheel. Returns when that is done.
     private func fireOrOffer() {
         guard let helpers = helpers.withLock({ $0.threads }), !helpers.areAsleep else {
             return fireDue()

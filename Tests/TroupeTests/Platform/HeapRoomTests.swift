@@ -26,27 +26,4 @@ struct HeapRoomTests {
                 8192..<28_672, 0..<0, 28_672..<40_960, 53_248..<73_728, 0..<0, 0..<0, 0..<0,
             ])
     }
-
-    @Test("memory that is in use stays what it is")
-    func keepsContents() {
-        let parker = Parker()
-        let wrong = Log<Int>()
-        // A thread of its own, which has a heap of its own.
-        Platform.startThread(name: "heap") {
-            var room = HeapRoom()
-            var objects: [[Int]] = []
-            for number in 0..<20 * HeapRoom.objectsPerPiece {
-                room.willAllocate()
-                objects.append(Array(repeating: number, count: 50))
-                if number % 3 == 0 { objects[number / 2] = [number / 2] }
-            }
-            for (number, object) in objects.enumerated()
-            where !object.allSatisfy({ $0 == number }) {
-                wrong.append(number)
-            }
-            parker.unpark()
-        }
-        parker.park()
-        #expect(wrong.elements == [])
-    }
 }

@@ -88,16 +88,16 @@ struct TimerServiceTests {
         func wakeForTimers() { wakeCount.append(()) }
     }
 
-    /// Notes whether it fires on the thread that the test says.
+    /// Notes whether it fires on a thread of a scheduler.
     private final class Where: TimerTarget {
-        let scheduler: Scheduler?
+        let scheduler: Scheduler
         let log: Log<Bool>
 
-        init(_ scheduler: Scheduler?, _ log: Log<Bool>) {
+        init(_ scheduler: Scheduler, _ log: Log<Bool>) {
             (self.scheduler, self.log) = (scheduler, log)
         }
 
-        func timerFired() { log.append(scheduler?.isCurrent ?? true) }
+        func timerFired() { log.append(scheduler.isCurrent) }
     }
 
     @Test("a thread of the scheduler that runs anyway lets timers fire")
