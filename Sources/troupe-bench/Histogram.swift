@@ -18,6 +18,11 @@ struct Histogram {
         count += 1
     }
 
+    static func += (left: inout Histogram, right: Histogram) {
+        for bucket in left.counts.indices { left.counts[bucket] += right.counts[bucket] }
+        left.count += right.count
+    }
+
     /// The time in nanoseconds that this part of the measurements does not exceed; rounded up to the
     /// end of its bucket, 0 without measurements.
     func nanoseconds(atPart part: Double) -> Double {
