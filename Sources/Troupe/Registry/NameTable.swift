@@ -3,25 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// A name together with its hash, which is taken once and not by each table and each of its changes.
-struct HashedName: Sendable {
-    let name: String
-    /// With the seed of this start of the program, as names may come from outside. Never 0.
-    let hash: UInt32
-
-    init(_ name: String) {
-        var hasher = Hasher()
-        hasher.combine(name)
-        self.init(name, hash: max(1, UInt32(truncatingIfNeeded: hasher.finalize())))
-    }
-
-    /// With a hash that the names of a test share.
-    init(_ name: String, hash: UInt32) {
-        self.name = name
-        self.hash = hash
-    }
-}
-
 /// Holders by name, as a pure table.
 ///
 /// A dictionary would hash a name again for each look, for each name that it moves when it grows, and for
