@@ -76,6 +76,15 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
                     }
                     if budget <= 0 || attention.load(ordering: .relaxed) { break }
                 }
+            case .info(let message):
+                budget -= 1
+                note(info: message)
+                do {
+                    try await server.pointee?.handleInfo(message, process: process)
+                } catch {
+                    let ending = failed(error, nil) { Envelope<Server>.info(message).typeName }
+                    return await end(ending, batch: &batch, runner)
+                }
             case .single(let work):
                 budget -= 1
                 guard let envelope: Envelope<Server> = envelope(of: work, &batch) else { continue }

@@ -88,6 +88,11 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                         }
                         if budget <= 0 || attention.load(ordering: .relaxed) { break }
                     }
+                case .info(let message):
+                    budget -= 1
+                    if let ending = handle(info: message, server, process) {
+                        return end(ending, server, batch: &batch)
+                    }
                 case .single(let work):
                     budget -= 1
                     guard let envelope: Envelope<Server> = envelope(of: work, &batch) else {
@@ -148,11 +153,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                 return answer(result, to: reply, Envelope<Server>.direct(request, reply))
             }
         case .info(let message):
-            note(info: message)
-            return attempt(nil, naming: Envelope<Server>.info(message)) {
-                try server.pointee?.handleInfo(message, process: process)
-                return nil
-            }
+            return handle(info: message, server, process)
         case .continuation(let message):
             note(.continue)
             return attempt(nil, naming: Envelope<Server>.continuation(message)) {
@@ -165,6 +166,21 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                 try server.pointee?.handleTimeout(process: process)
                 return nil
             }
+        }
+    }
+
+    /// Handles a message that the server's types do not know.
+    ///
+    /// - Returns: how the process ends, if it does.
+    @inlinable
+    func handle(
+        info message: any Sendable, _ server: UnsafeMutablePointer<Server?>,
+        _ process: ServerContext<Server>
+    ) -> Ending? {
+        note(info: message)
+        return attempt(nil, naming: Envelope<Server>.info(message)) {
+            try server.pointee?.handleInfo(message, process: process)
+            return nil
         }
     }
 

@@ -144,7 +144,7 @@ extension ProcessCell {
     @inlinable
     final func note(info message: any Sendable) {
         infoType.store(
-            UInt(bitPattern: ObjectIdentifier(type(of: message as Any))), ordering: .relaxed)
+            UInt(bitPattern: ObjectIdentifier(type(of: message))), ordering: .relaxed)
         note(.info)
     }
 

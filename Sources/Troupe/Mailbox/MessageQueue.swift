@@ -46,8 +46,14 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
         self.tail = nil
     }
 
-    /// The first chunk is small, because most processes have few messages waiting.
-    @inlinable static var firstCapacity: Int32 { 4 }
+    /// The first chunk is small, because most processes have few messages waiting: it takes 120 bytes if
+    /// a message or two have room in that. Up to there glibc frees memory without the lock of its heap
+    /// and without a look at what lies beside it, which is rarely in the cache.
+    @inlinable
+    static func firstCapacity<E>(of type: E.Type) -> Int32 {
+        let room = 120 - offset(of: E.self)
+        return Int32(max(1, min(8, room / max(1, MemoryLayout<E>.stride))))
+    }
     @inlinable static var largestCapacity: Int32 { 64 }
     /// A chunk that an idle process may keep.
     @inlinable static var keptCapacity: Int32 { 8 }
@@ -56,17 +62,21 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
     static func elements<E>(
         of chunk: UnsafeMutablePointer<Chunk>, as type: E.Type
     ) -> UnsafeMutablePointer<E> {
+        (UnsafeMutableRawPointer(chunk) + offset(of: E.self)).assumingMemoryBound(to: E.self)
+    }
+
+    /// Where in a chunk the elements begin.
+    @inlinable
+    static func offset<E>(of type: E.Type) -> Int {
         let alignment = max(MemoryLayout<E>.alignment, MemoryLayout<Chunk>.alignment)
-        let offset = (MemoryLayout<Chunk>.size + alignment - 1) & ~(alignment - 1)
-        return (UnsafeMutableRawPointer(chunk) + offset).assumingMemoryBound(to: E.self)
+        return (MemoryLayout<Chunk>.size + alignment - 1) & ~(alignment - 1)
     }
 
     @inlinable
     static func makeChunk<E>(capacity: Int32, of type: E.Type) -> UnsafeMutablePointer<Chunk> {
         let alignment = max(MemoryLayout<E>.alignment, MemoryLayout<Chunk>.alignment)
-        let offset = (MemoryLayout<Chunk>.size + alignment - 1) & ~(alignment - 1)
         let raw = UnsafeMutableRawPointer.allocate(
-            byteCount: offset + Int(capacity) * MemoryLayout<E>.stride,
+            byteCount: offset(of: E.self) + Int(capacity) * MemoryLayout<E>.stride,
             // What malloc gives anyway; asking for less lets it take the fast way.
             alignment: alignment <= 16 ? 16 : alignment)
         let chunk = raw.bindMemory(to: Chunk.self, capacity: 1)
@@ -88,7 +98,7 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
                 last = chunk
             }
         } else {
-            last = Self.makeChunk(capacity: Self.firstCapacity, of: E.self)
+            last = Self.makeChunk(capacity: Self.firstCapacity(of: E.self), of: E.self)
             self.head = last
             self.tail = last
         }

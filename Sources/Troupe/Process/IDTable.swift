@@ -121,6 +121,22 @@ struct IDTable<Value> {
         return value
     }
 
+    /// Removes all entries.
+    ///
+    /// - Parameter body: is given each of them, in the order in which they would be listed. The table
+    ///   is empty by then.
+    mutating func removeAll(_ body: (UInt64, Value) -> Void) {
+        if let value = single.take() { return body(idOrCount, value) }
+        if slots.isEmpty { return }
+        // Moved, as in ``grow()``.
+        var old: [Slot] = []
+        swap(&old, &slots)
+        for index in old.indices {
+            guard let value = old[index].value.take() else { continue }
+            body(old[index].id, value)
+        }
+    }
+
     // MARK: - List
 
     /// Where an id stands in the list. Not by a closure, which would be given a copy of each entry.

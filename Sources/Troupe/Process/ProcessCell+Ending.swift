@@ -73,7 +73,10 @@ extension ProcessCell {
         }
         queue.releaseMemory()
         for farewell in farewells { farewell(reason) }
-        if let relations { sendSignals(reason, relations) }
+        if let relations {
+            sendSignals(reason, relations)
+            relations.release()
+        }
         if traits.hasOwnThread { scheduler.shutDown() }
         node.processEnded(id)
         let waiters = withCore { core in
@@ -90,25 +93,32 @@ extension ProcessCell {
     ///
     /// - Returns: the names that the process had, and what to do when the others are told.
     private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
-        var attached: [UInt64: any Attachment] = [:]
-        let (trail, aliases, timers) = withCore {
-            core -> (NameTrail, [UInt64], [OwnedTimer]) in
+        let (trail, timers, rare) = withCore {
+            core -> (NameTrail, [OwnedTimer], RareRelations?) in
             core.isClosing = true
-            guard let relations = core.relations else { return (core.names, [], []) }
-            let timers = relations.timers.removeAll(of: self)
-            guard let rare = relations.rare else { return (core.names, [], timers) }
+            guard let relations = core.relations else { return (core.names, [], nil) }
+            return (core.names, relations.timers.removeAll(of: self), relations.rare)
+        }
+        let names = trail.isEmpty ? [] : node.names.removeAll(on: trail, of: id)
+        for timer in timers { _ = timer.cancel() }
+        return (names, rare.map(releaseResources) ?? [])
+    }
+
+    private func releaseResources(
+        _ rare: RareRelations
+    ) -> [@Sendable (ExitReason) -> Void] {
+        var attached: [UInt64: any Attachment] = [:]
+        let aliases = withCore { _ in
             defer {
                 rare.aliases = [:]
                 rare.idleTimer?.cancel()
                 rare.idleTimer = nil
             }
             swap(&attached, &rare.attachments)
-            return (core.names, Array(rare.aliases.keys), timers)
+            return Array(rare.aliases.keys)
         }
-        let names = trail.isEmpty ? [] : node.names.removeAll(on: trail, of: id)
         for alias in aliases { node.aliases.remove(alias) }
-        for timer in timers { _ = timer.cancel() }
-        return (names, release(attached))
+        return release(attached)
     }
 
     /// Ends what was attached to this process, which is closing.
@@ -131,26 +141,31 @@ extension ProcessCell {
             for waiter in withCore({ _ in dismissWaiters(rare) }) { waiter.resume() }
         }
         let signal = ExitSignal(kind: .link, reason: reason)
-        for case .request(let request) in relations.signals.removeAll() {
-            // Who waits for a stop is told of the end below, with its reason.
-            if case .stop = request.kind { continue }
-            request.reply.fail(.exited(reason))
+        if !relations.signals.isEmpty {
+            for case .request(let request) in relations.signals.removeAll() {
+                // Who waits for a stop is told of the end below, with its reason.
+                if case .stop = request.kind { continue }
+                request.reply.fail(.exited(reason))
+            }
         }
         // The parent comes last: when a supervisor starts this process again its children have been
         // told already.
-        let partners = relations.links.ended()
-        for (id, partner) in partners where id != parentID { partner.receive(signal, from: pid) }
-        partners[parentID]?.receive(signal, from: pid)
-        // A kill may have come after the body had returned.
-        let result = reason == .normal ? self.result : nil
-        for (id, watcher) in relations.monitoredBy {
-            watcher.receiveDown(id, reason: reason, result: result)
-        }
-        for (id, target) in relations.monitors.ended() {
-            target.withCore { core in
-                _ = core.relations?.monitoredBy.removeValue(forKey: id)
+        var parent: ProcessCell?
+        relations.links.ended { partner in
+            if partner.id == parentID {
+                parent = partner
+            } else {
+                partner.receive(signal, from: pid)
             }
         }
+        parent?.receive(signal, from: pid)
+        // A kill may have come after the body had returned.
+        let result = reason == .normal ? self.result : nil
+        relations.monitoredBy.ended { id, watcher, isPlain in
+            watcher.receiveDown(
+                id, ofPlain: isPlain ? pid : nil, reason: reason, result: result)
+        }
+        relations.monitors.ended { id, target in target.forgetMonitor(id) }
     }
 
     private func report(

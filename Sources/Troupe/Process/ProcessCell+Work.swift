@@ -10,6 +10,8 @@ public import Synchronization
 enum Work {
     /// Handle the messages of the batch.
     case messages
+    /// Handle a signal that has become a message, which nobody watches.
+    case info(any Sendable)
     /// Handle one thing that is less common.
     case single(SingleWork)
     /// Carry out a request that looks at the state.
@@ -125,8 +127,8 @@ extension ProcessCell {
     /// What was found with the lock held.
     private enum RareWork {
         case work(Work)
-        /// To handle the message that this signal is.
-        case signal(SignalQueue.Signal, observer: ServerObserver?)
+        /// To handle the message that the signal is which was taken.
+        case signal(observer: ServerObserver?)
         /// Nothing; with what to do for an idle timeout.
         case idle(TimerService.Wake)
         /// To queue up again.
@@ -136,7 +138,9 @@ extension ProcessCell {
     /// The slow half of ``takeWork(_:hasBudget:)``. The lock is held, and released here.
     private func takeRareWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
         var afterwards = Afterwards()
-        let next = findRareWork(&core, &batch, hasBudget: hasBudget, &afterwards)
+        // Not in what is returned: to look into that would be copies of the signal.
+        var signal: SignalQueue.Signal?
+        let next = findRareWork(&core, &batch, hasBudget: hasBudget, &signal, &afterwards)
         lock.release()
         afterwards.perform()
         switch next {
@@ -145,10 +149,11 @@ extension ProcessCell {
         case .idle(let timerWake):
             if timerWake != .none { node.timers.perform(timerWake) }
             return .done
-        case .signal(let signal, let observer):
-            guard let message = signal.message(on: node) else {
+        case .signal(let observer):
+            guard let message = signal.take()?.message(on: node) else {
                 return takeWork(&batch, hasBudget: hasBudget)
             }
+            guard let observer else { return .info(message) }
             return .single(SingleWork(content: .info(message), observer: observer))
         case .submit:
             submit()
@@ -158,7 +163,7 @@ extension ProcessCell {
 
     private func findRareWork(
         _ core: inout ProcessCore, _ batch: inout MessageQueue, hasBudget: Bool,
-        _ afterwards: inout Afterwards
+        _ signal: inout SignalQueue.Signal?, _ afterwards: inout Afterwards
     ) -> RareWork {
         if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
         // One without anything to do need not queue up to find that out.
@@ -173,7 +178,9 @@ extension ProcessCell {
             return .submit
         }
         let relations = core.relations
-        if let relations, let work = takeSpecialWork(&core, relations, &afterwards) {
+        if let relations,
+            let work = takeSpecialWork(&core, relations, &signal, &afterwards)
+        {
             return work
         }
         let isBatchEmpty = batch.isEmpty
@@ -190,7 +197,8 @@ extension ProcessCell {
 
     /// What goes before messages: what the server has told itself to do, its timeout, signals.
     private func takeSpecialWork(
-        _ core: inout ProcessCore, _ relations: Relations, _ afterwards: inout Afterwards
+        _ core: inout ProcessCore, _ relations: Relations, _ signal: inout SignalQueue.Signal?,
+        _ afterwards: inout Afterwards
     ) -> RareWork? {
         func single(_ content: SingleWork.Content) -> RareWork {
             .work(.single(SingleWork(content: content, observer: relations.rare?.observer)))
@@ -200,28 +208,31 @@ extension ProcessCell {
             beginCallback(relations)
             return single(.continuation(message))
         }
-        while true {
+        loop: while true {
             // Looked at again after each request: it may have come while the server was suspended.
             if !core.lifecycle.isSuspended, relations.rare?.idleTimer?.timeout.take() ?? false {
                 attention.store(relations.needsAttention, ordering: .relaxed)
                 return single(.timeout)
             }
-            let signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended)
-            guard let signal else { break }
+            signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended)
+            let isRequest: Bool
             switch signal {
-            case .down, .exit, .response, .notice:
+            case nil: break loop
+            case .request?: isRequest = true
+            case .down?, .exit?, .response?, .notice?: isRequest = false
+            }
+            guard isRequest, case .request(let request)? = signal.take() else {
                 beginCallback(relations)
-                return .signal(signal, observer: relations.rare?.observer)
-            case .request(let request):
-                switch request.kind {
-                case .setSuspended(let suspended, let reply):
-                    core.lifecycle.setSuspended(suspended)
-                    afterwards.replies.append(reply)
-                case .stop(let reason):
-                    return .work(.stop(reason))
-                case .inspect(let body):
-                    return .work(.inspect(body))
-                }
+                return .signal(observer: relations.rare?.observer)
+            }
+            switch request.kind {
+            case .setSuspended(let suspended, let reply):
+                core.lifecycle.setSuspended(suspended)
+                afterwards.replies.append(reply)
+            case .stop(let reason):
+                return .work(.stop(reason))
+            case .inspect(let body):
+                return .work(.inspect(body))
             }
         }
         admitWaiters(
@@ -240,11 +251,19 @@ extension ProcessCell {
     final func nextSignal(_ relations: Relations, isSuspended: Bool) -> SignalQueue.Signal? {
         if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
         let popped = popped.load(ordering: .relaxed)
-        while let signal = relations.signals.popFirst(popped: popped) {
+        while true {
             // Demonitored, or abandoned, meanwhile: as if it had never come.
-            if isWantedStill(signal, relations) { return signal }
+            if let down = relations.signals.firstDown(popped: popped) {
+                // In its place: a copy costs more than the rest.
+                if relations.monitors.downTaken(down) {
+                    return relations.signals.popFirst(popped: popped)
+                }
+                _ = relations.signals.popFirst(popped: popped)
+            } else {
+                guard let signal = relations.signals.popFirst(popped: popped) else { return nil }
+                if isWantedStill(signal, relations) { return signal }
+            }
         }
-        return nil
     }
 
     /// Whether a signal that is about to be handed to the process is still wanted. The lock is held.

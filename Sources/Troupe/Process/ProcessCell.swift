@@ -112,6 +112,9 @@ class ProcessCell: @unchecked Sendable {
         self.seed = seed
     }
 
+    // One that was made and never ended.
+    deinit { core.relations?.release() }
+
     @inlinable final var node: Node { seed.node }
     @inlinable final var scheduler: Scheduler { seed.traits.scheduler }
     @inlinable final var traits: ProcessTraits { seed.traits }

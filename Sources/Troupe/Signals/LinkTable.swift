@@ -53,10 +53,11 @@ struct LinkTable<Peer: Addressed> {
         self[pid] != nil && links.removeValue(forKey: pid.id) != nil
     }
 
-    /// The process has ended: everybody to tell. The table is empty then.
-    mutating func ended() -> IDTable<Peer> {
-        defer { links = IDTable() }
-        return links
+    /// The process has ended. The table is empty then.
+    ///
+    /// - Parameter tell: is given everybody to tell.
+    mutating func ended(_ tell: (Peer) -> Void) {
+        links.removeAll { _, peer in tell(peer) }
     }
 }
 

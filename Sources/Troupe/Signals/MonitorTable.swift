@@ -20,12 +20,16 @@ public enum MonitorAlias: Sendable, Hashable {
 ///
 /// An entry stays until the DOWN is *taken*, not only until it arrives: so a monitor that is removed
 /// while its DOWN waits in the mailbox takes the DOWN with it.
+///
+/// A *plain* monitor, as most are, watches a process by its pid and has neither a tag nor an alias. All
+/// that its DOWN says is known where the process ends, so nobody looks into the table when it arrives:
+/// it stays armed until the DOWN is taken.
 struct MonitorTable<Peer: Addressed> {
     /// What is known of a monitor: two words, as most watch a process by its pid and nothing else.
     fileprivate struct Entry {
-        /// Nil when there never was a target, or it has ended.
+        /// Nil when there never was a target, or the monitor has fired.
         var peer: Peer?
-        /// Nil for a target that is watched by its pid, and when the monitor has fired.
+        /// Nil when the monitor is plain, and when it has fired.
         var special: Special?
 
         static var fired: Entry { Entry(peer: nil, special: nil) }
@@ -69,7 +73,7 @@ struct MonitorTable<Peer: Addressed> {
         case replying
         /// As `replying`, and a DOWN has arrived meanwhile. Can transition to: `fired`, gone.
         case replyingAfterDown
-        /// The DOWN is in the mailbox. Can transition to: gone.
+        /// The DOWN is in the mailbox; never of a plain monitor. Can transition to: gone.
         case fired
     }
 
@@ -78,28 +82,35 @@ struct MonitorTable<Peer: Addressed> {
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
     /// What is watched, in the order in which the monitors were made.
-    var objects: [MonitoredObject] {
-        entries.filter { $0.value.peer != nil }.sorted { $0.key < $1.key }
+    ///
+    /// - Parameter lives: whether a target has not ended.
+    func objects(where lives: (Peer) -> Bool) -> [MonitoredObject] {
+        entries.filter { $0.value.peer.map(lives) ?? false }.sorted { $0.key < $1.key }
             .compactMap { $0.value.object }
     }
 
     /// A monitor is made.
+    ///
+    /// - Returns: whether it is plain.
+    @discardableResult
     mutating func monitored(
         _ id: UInt64, _ peer: Peer?, as object: MonitoredObject, tag: (any Sendable)?,
         alias: MonitorAlias?
-    ) {
+    ) -> Bool {
         if let peer, tag == nil, alias == nil, object == .pid(peer.pid) {
             entries[id] = Entry(peer: peer, special: nil)
-        } else {
-            entries[id] = Entry(
-                peer: peer, special: Special(object: object, tag: tag, alias: alias))
+            return true
         }
+        entries[id] = Entry(
+            peer: peer, special: Special(object: object, tag: tag, alias: alias))
+        return false
     }
 
     enum DemonitorAction {
         /// There is no such monitor, or its DOWN was taken.
         case none
-        /// It was armed: the target, if there is one, is to forget it.
+        /// It was armed: the target, if there is one, is to forget it. If it is plain it may have fired
+        /// all the same, which the target knows; the DOWN will be passed over.
         case disarm(Peer?, removesAlias: Bool)
         /// Its DOWN was in the mailbox, and will be passed over.
         case flush
@@ -124,7 +135,7 @@ struct MonitorTable<Peer: Addressed> {
         case deliver(FiredMonitor, removesAlias: Bool)
     }
 
-    /// The target has ended.
+    /// The target of a monitor that is not plain has ended.
     mutating func downArrived(
         _ id: UInt64, _ reason: ExitReason, result: (any Sendable)?
     ) -> DownAction {
@@ -174,10 +185,13 @@ struct MonitorTable<Peer: Addressed> {
         }
     }
 
-    /// The process has ended: every target that is to forget a monitor. The table is empty then.
-    mutating func ended() -> [(id: UInt64, peer: Peer)] {
-        defer { entries = IDTable() }
-        return entries.compactMap { id, entry in entry.peer.map { (id, $0) } }
+    /// The process has ended. The table is empty then.
+    ///
+    /// - Parameter disarm: is given every target that is to forget a monitor.
+    mutating func ended(_ disarm: (_ id: UInt64, Peer) -> Void) {
+        entries.removeAll { id, entry in
+            if let peer = entry.peer { disarm(id, peer) }
+        }
     }
 }
 
@@ -226,6 +240,13 @@ struct FiredMonitor: Sendable {
         init(_ object: MonitoredObject, _ result: (any Sendable)?, _ tag: (any Sendable)?) {
             (self.object, self.result, self.tag) = (object, result, tag)
         }
+    }
+
+    /// A plain monitor of a process that has returned nothing.
+    init(id: UInt64, target: Pid, reason: ExitReason) {
+        self.id = id
+        self.reason = reason
+        self.content = .pid(target)
     }
 
     /// - Parameters:

@@ -127,7 +127,9 @@ extension ProcessCell {
     }
 
     /// Appends a signal that has become a message. The lock is held.
-    final func append(_ signal: SignalQueue.Signal, to core: inout ProcessCore) -> Arrival {
+    final func append(
+        _ signal: consuming SignalQueue.Signal, to core: inout ProcessCore
+    ) -> Arrival {
         core.makeRelations().signals.append(signal, position: core.accepted)
         attention.store(true, ordering: .relaxed)
         return core.arrived()

@@ -18,23 +18,25 @@ extension ProcessCell {
         madeReference(id)
         // Nobody can be told that they themselves have ended.
         let isSelf = target === self
-        withCore { core in
+        let isPlain = withCore { core in
             if let alias {
                 core.makeRelations().makeRare().aliases[id] = .monitor(alias)
                 node.aliases.insert(id, owner: self)
             }
-            if isSelf { return }
-            core.makeRelations().monitors.monitored(
+            if isSelf { return false }
+            return core.makeRelations().monitors.monitored(
                 id, target, as: object, tag: tag, alias: alias)
         }
         if isSelf { return ref }
         let isArmed =
             target?.withCore { core in
                 guard core.lifecycle.phase != .ended else { return false }
-                core.makeRelations().monitoredBy[id] = self
+                core.makeRelations().monitoredBy.insert(id, self, isPlain: isPlain)
                 return true
             } ?? false
-        if !isArmed { receiveDown(id, reason: reason, result: nil) }
+        if !isArmed {
+            receiveDown(id, ofPlain: isPlain ? target?.pid : nil, reason: reason, result: nil)
+        }
         return ref
     }
 
@@ -53,30 +55,45 @@ extension ProcessCell {
             return action
         }
         guard case .disarm(let target, _) = action else { return false }
-        target?.forgetMonitor(id)
-        return true
+        return target?.forgetMonitor(id) ?? true
     }
 
-    /// A monitor of this process was removed.
-    final func forgetMonitor(_ id: UInt64) {
-        withCore { core in _ = core.relations?.monitoredBy.removeValue(forKey: id) }
+    /// A monitor that watches this process was removed.
+    ///
+    /// - Returns: whether it had not fired.
+    @discardableResult
+    final func forgetMonitor(_ id: UInt64) -> Bool {
+        withCore { core in core.relations?.monitoredBy.remove(id) ?? false }
     }
 
     /// What a monitor of this process watches has ended.
-    final func receiveDown(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
+    ///
+    /// - Parameter target: what a plain monitor watched; nil for others.
+    final func receiveDown(
+        _ id: UInt64, ofPlain target: Pid?, reason: ExitReason, result: (any Sendable)?
+    ) {
         if traits.isSimulated, let simulated = scheduler.simulated {
             let fate = simulated.signalled(
                 self, naming: { "down \(reason)" }, isOrder: false,
-                { self.receiveDownNow(id, reason: reason, result: result) })
+                { self.receiveDownNow(id, target, reason, result) })
             if fate == .later { return }
         }
-        receiveDownNow(id, reason: reason, result: result)
+        receiveDownNow(id, target, reason, result)
     }
 
-    private func receiveDownNow(_ id: UInt64, reason: ExitReason, result: (any Sendable)?) {
+    private func receiveDownNow(
+        _ id: UInt64, _ target: Pid?, _ reason: ExitReason, _ result: (any Sendable)?
+    ) {
         let arrival = withCore { core -> Arrival in
             guard core.lifecycle.phase != .ended else { return .none }
-            return receiveDown(id, reason, result, &core)
+            guard let target else { return receiveDown(id, reason, result, &core) }
+            let fired =
+                result == nil
+                ? FiredMonitor(id: id, target: target, reason: reason)
+                : FiredMonitor(
+                    id: id, target: target, reason: reason, result: result, tag: nil,
+                    object: nil)
+            return append(.down(fired), to: &core)
         }
         arrival.perform(for: self)
     }

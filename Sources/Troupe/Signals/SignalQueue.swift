@@ -31,8 +31,17 @@ struct SignalQueue: Sendable {
     var count: Int { entries.count - first }
 
     /// Appends a signal that comes after the first `position` ordinary messages.
-    mutating func append(_ signal: Signal, position: UInt64) {
+    mutating func append(_ signal: consuming Signal, position: UInt64) {
         entries.append(Entry(position: position, signal: signal))
+    }
+
+    /// The monitor whose DOWN is what ``popFirst(popped:)`` would return; nil when that is something
+    /// else, or nothing.
+    func firstDown(popped: UInt64) -> UInt64? {
+        guard first < entries.count, entries[first].position <= popped,
+            case .down(let fired)? = entries[first].signal
+        else { return nil }
+        return fired.id
     }
 
     /// Removes and returns the first signal whose turn has come once `popped` ordinary messages were
@@ -87,8 +96,8 @@ extension SignalQueue.Signal {
     /// As what it arrives in `receive`. Not to be made with a lock held.
     ///
     /// - Parameter node: that of the process which has got it.
-    func message(on node: Node) -> (any Sendable)? {
-        switch self {
+    consuming func message(on node: Node) -> (any Sendable)? {
+        switch consume self {
         case .down(let fired): fired.message(on: node.nodeName, creation: node.creation)
         case .exit(let exit, _): exit
         case .response(let response): response

@@ -166,8 +166,10 @@ extension ProcessCell {
             messagesHandled: seen.handled - (seen.dropsOldest ? seen.dropped : 0),
             messagesDropped: seen.dropped,
             links: seen.ties.links.pids.sorted { $0.id < $1.id },
-            monitors: seen.ties.monitors.objects,
-            monitoredBy: seen.ties.monitoredBy.sorted { $0.key < $1.key }.map(\.value.pid),
+            monitors: seen.ties.monitors.objects { target in
+                target.withCore { $0.lifecycle.phase != .ended }
+            },
+            monitoredBy: seen.ties.monitoredBy.peers.map { $0.pid },
             aliases: seen.ties.aliases.keys.sorted().map { alias(id: $0) },
             trapsExits: seen.trapsExits,
             parent: parentID == 0 ? nil : node.pid(id: parentID),
@@ -181,7 +183,7 @@ extension ProcessCell {
         var waits: [Relations.Wait] = []
         var links = LinkTable<ProcessCell>()
         var monitors = MonitorTable<ProcessCell>()
-        var monitoredBy = IDTable<ProcessCell>()
+        var monitoredBy = WatcherTable<ProcessCell>()
         var aliases: [UInt64: AliasUse] = [:]
 
         init() {}
