@@ -136,6 +136,19 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
         return nil
     }
 
+    /// The first element, which stays where it is.
+    func first<E: Sendable>(as type: E.Type) -> UnsafeMutablePointer<E>? {
+        var chunk = head
+        while let current = chunk {
+            let read = current.pointee.read
+            if read < current.pointee.write {
+                return Self.elements(of: current, as: E.self) + Int(read)
+            }
+            chunk = current.pointee.next
+        }
+        return nil
+    }
+
     /// Whether there is no element.
     @inlinable
     var isEmpty: Bool {

@@ -214,14 +214,11 @@ extension ProcessCell {
                 attention.store(relations.needsAttention, ordering: .relaxed)
                 return single(.timeout)
             }
-            signal = nextSignal(relations, isSuspended: core.lifecycle.isSuspended)
-            let isRequest: Bool
-            switch signal {
-            case nil: break loop
-            case .request?: isRequest = true
-            case .down?, .exit?, .response?, .notice?: isRequest = false
-            }
-            guard isRequest, case .request(let request)? = signal.take() else {
+            let request: SystemRequest
+            switch takeSignal(relations, isSuspended: core.lifecycle.isSuspended, &signal) {
+            case .nothing: break loop
+            case .request(let taken): request = taken
+            case .signal:
                 beginCallback(relations)
                 return .signal(observer: relations.rare?.observer)
             }
@@ -247,21 +244,40 @@ extension ProcessCell {
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
-    /// The next signal whose turn has come and that is still wanted.
-    final func nextSignal(_ relations: Relations, isSuspended: Bool) -> SignalQueue.Signal? {
-        if isSuspended { return relations.signals.popFirstRequest().map { .request($0) } }
+    private enum TakenSignal {
+        case nothing
+        case request(SystemRequest)
+        /// One that becomes a message.
+        case signal
+    }
+
+    /// Takes the next signal whose turn has come and that is still wanted.
+    ///
+    /// - Parameter signal: is set when it becomes a message.
+    private func takeSignal(
+        _ relations: Relations, isSuspended: Bool, _ signal: inout SignalQueue.Signal?
+    ) -> TakenSignal {
+        if isSuspended {
+            return relations.signals.popFirstRequest().map { .request($0) } ?? .nothing
+        }
         let popped = popped.load(ordering: .relaxed)
         while true {
             // Demonitored, or abandoned, meanwhile: as if it had never come.
             if let down = relations.signals.firstDown(popped: popped) {
-                // In its place: a copy costs more than the rest.
-                if relations.monitors.downTaken(down) {
-                    return relations.signals.popFirst(popped: popped)
-                }
-                _ = relations.signals.popFirst(popped: popped)
+                // Asked before it is taken: a copy of it costs more than the rest.
+                let isWanted = relations.monitors.downTaken(down)
+                signal = relations.signals.popFirst(popped: popped)
+                if isWanted { return .signal }
             } else {
-                guard let signal = relations.signals.popFirst(popped: popped) else { return nil }
-                if isWantedStill(signal, relations) { return signal }
+                guard let taken = relations.signals.popFirst(popped: popped) else {
+                    signal = nil
+                    return .nothing
+                }
+                if case .request(let request) = taken { return .request(request) }
+                if isWantedStill(taken, relations) {
+                    signal = taken
+                    return .signal
+                }
             }
         }
     }

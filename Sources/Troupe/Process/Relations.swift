@@ -16,7 +16,7 @@
 struct Relations: @unchecked Sendable {
     // Unchecked: reachable only through the process's core, or, when that has ended, by one thread.
 
-    private struct Content {
+    private struct Content: ~Copyable {
         var links = LinkTable<ProcessCell>()
         var monitors = MonitorTable<ProcessCell>()
         var monitoredBy = WatcherTable<ProcessCell>()
@@ -38,6 +38,7 @@ struct Relations: @unchecked Sendable {
 
     /// Destroys everything. Nobody may use it afterwards.
     func release() {
+        content.pointee.signals.removeAll()
         content.deinitialize(count: 1)
         content.deallocate()
     }
@@ -63,7 +64,7 @@ struct Relations: @unchecked Sendable {
     }
     /// Signals that have become messages, in order.
     var signals: SignalQueue {
-        get { content.pointee.signals }
+        _read { yield content.pointee.signals }
         nonmutating _modify { yield &content.pointee.signals }
     }
     /// What this process waits for.

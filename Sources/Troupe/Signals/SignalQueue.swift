@@ -7,7 +7,10 @@
 ///
 /// These are kept apart from the mailbox's queue because they are never counted against its bound;
 /// the place keeps the order between what one sender has sent and its DOWN, EXIT or system request.
-struct SignalQueue: Sendable {
+///
+/// An array would be moved when it grows, with the lock of the process held: with 100,000 DOWNs that
+/// would hold up everybody for milliseconds.
+struct SignalQueue: ~Copyable, Sendable {
     enum Signal: Sendable {
         case down(FiredMonitor)
         /// Of a link, or sent by `exit`.
@@ -17,29 +20,26 @@ struct SignalQueue: Sendable {
         case request(SystemRequest)
     }
 
-    /// Not a tuple: of that the compiler copies the whole to look at one part.
     private struct Entry: Sendable {
         let position: UInt64
-        var signal: Signal?
+        let signal: Signal
     }
 
-    /// Those before `first` have been taken and are nil.
-    private var entries: [Entry] = []
-    private var first = 0
+    /// Of entries.
+    private var queue = MessageQueue()
 
-    var isEmpty: Bool { first == entries.count }
-    var count: Int { entries.count - first }
+    var isEmpty: Bool { queue.isEmpty }
 
     /// Appends a signal that comes after the first `position` ordinary messages.
     mutating func append(_ signal: consuming Signal, position: UInt64) {
-        entries.append(Entry(position: position, signal: signal))
+        queue.append(Entry(position: position, signal: signal))
     }
 
     /// The monitor whose DOWN is what ``popFirst(popped:)`` would return; nil when that is something
     /// else, or nothing.
     func firstDown(popped: UInt64) -> UInt64? {
-        guard first < entries.count, entries[first].position <= popped,
-            case .down(let fired)? = entries[first].signal
+        guard let first = queue.first(as: Entry.self), first.pointee.position <= popped,
+            case .down(let fired) = first.pointee.signal
         else { return nil }
         return fired.id
     }
@@ -47,48 +47,51 @@ struct SignalQueue: Sendable {
     /// Removes and returns the first signal whose turn has come once `popped` ordinary messages were
     /// taken.
     mutating func popFirst(popped: UInt64) -> Signal? {
-        guard first < entries.count, entries[first].position <= popped else { return nil }
-        let signal = entries[first].signal.take()
-        first += 1
-        if first == entries.count {
-            entries.removeAll(keepingCapacity: first < 64)
-            first = 0
-        } else if first >= 1024, first * 2 > entries.count {
-            entries.removeFirst(first)
-            first = 0
+        guard let first = queue.first(as: Entry.self), first.pointee.position <= popped else {
+            return nil
         }
-        return signal
+        defer { if queue.isEmpty { queue.trim() } }
+        return queue.takeFirst(as: Entry.self)?.move().signal
     }
 
     /// Removes and returns the first system request, wherever it stands: a suspended process looks
     /// at nothing else.
     mutating func popFirstRequest() -> SystemRequest? {
-        for index in first..<entries.count {
-            guard case .request(let request)? = entries[index].signal else { continue }
-            entries.remove(at: index)
-            return request
+        var first: SystemRequest?
+        removeAll { signal in
+            guard first == nil, case .request(let request) = signal else { return false }
+            first = request
+            return true
         }
-        return nil
+        return first
     }
 
     /// Removes the exits that have come over links with some processes.
     mutating func removeLinkExits(from pids: Set<Pid>) {
-        if isEmpty { return }
-        entries.removeSubrange(..<first)
-        first = 0
-        entries.removeAll { entry in
-            guard case .exit(let exit, isOfLink: true)? = entry.signal else { return false }
+        removeAll { signal in
+            guard case .exit(let exit, isOfLink: true) = signal else { return false }
             return pids.contains(exit.from)
         }
     }
 
-    /// Removes and returns everything.
-    mutating func removeAll() -> [Signal] {
-        defer {
-            entries = []
-            first = 0
+    private mutating func removeAll(where isUnwanted: (Signal) -> Bool) {
+        if isEmpty { return }
+        var old = MessageQueue()
+        queue.moveAll(to: &old)
+        while let entry = old.popFirst(as: Entry.self) {
+            if !isUnwanted(entry.signal) { queue.append(entry) }
         }
-        return entries[first...].compactMap { $0.signal }
+        old.releaseMemory()
+    }
+
+    /// Removes everything, gives back the memory, and returns the signals in their order. To be called
+    /// before a queue is let go.
+    @discardableResult
+    mutating func removeAll() -> [Signal] {
+        var signals: [Signal] = []
+        while let entry = queue.popFirst(as: Entry.self) { signals.append(entry.signal) }
+        queue.releaseMemory()
+        return signals
     }
 }
 
