@@ -24,7 +24,7 @@ struct HeapRoom: Sendable {
     /// About what so many objects take. From 128 KiB on it would not come from the heap.
     private static let bytesPerPiece = 120_000
 
-    /// An object will be made. Not to be called with a lock held.
+    /// An object will be made, or was made just now. Not to be called with a lock held.
     mutating func willAllocate() {
         #if canImport(Glibc)
             objectCount += 1

@@ -182,8 +182,9 @@ extension ProcessContext {
     /// Removes a monitor; when this returns, no DOWN of it is ever seen, even if it was in the
     /// mailbox. OTP: `demonitor(Ref, [flush, info])`.
     ///
-    /// - Returns: whether the monitor was still armed. False when its DOWN was in the mailbox or
-    ///   has been handled, and for the monitor of another process, which stays.
+    /// - Returns: whether the monitor was still armed. False when the target has ended, so that its
+    ///   DOWN was on its way, was in the mailbox or has been handled, and for the monitor of another
+    ///   process, which stays.
     @discardableResult
     public func demonitor(_ ref: MonitorRef) -> Bool {
         cell.demonitor(ref)

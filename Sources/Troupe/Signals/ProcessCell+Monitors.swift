@@ -28,12 +28,16 @@ extension ProcessCell {
                 id, target, as: object, tag: tag, alias: alias)
         }
         if isSelf { return ref }
+        var makesRelations = false
         let isArmed =
             target?.withCore { core in
                 guard core.lifecycle.phase != .ended else { return false }
+                makesRelations = core.relations == nil
                 core.makeRelations().monitoredBy.insert(id, self, isPlain: isPlain)
                 return true
             } ?? false
+        // Who monitors many makes many relations.
+        if makesRelations { WorkerLocal.current?.pointee.heapRoom.willAllocate() }
         if !isArmed {
             receiveDown(id, ofPlain: isPlain ? target?.pid : nil, reason: reason, result: nil)
         }

@@ -10,7 +10,7 @@ extension Figure {
     /// How long calls of a server take under load, from a task outside of the node and from a
     /// process: at 50 % and at 90 % of the calls that the caller can make one after the other.
     ///
-    /// In turns with the calls, the same thread counts for as long as one takes, at the same times.
+    /// In turns with the calls, the same thread counts for as long as a call takes, at the same times.
     /// What that measures is the machine: nothing that has calls can have a shorter tail there.
     static let latency = Figure("call_latency", hasPeer: false) { process in
         let server = try process.spawn(PingServer.self, ())
@@ -26,6 +26,8 @@ extension ServerRef<PingServer> {
         _ = try await Histogram.of(nanoseconds: 200_000_000, call)
         let most = try await Histogram.of(nanoseconds: 500_000_000, call).count
         let each = 500_000_000 / Double(most)
+        var counting = Counting()
+        let steps = try await counting.steps(taking: each)
         var rows = [Row("call_latency_\(caller)_throughput", Double(most) / 500_000, "M/s")]
         for percent in [50, 90] {
             let interval = each * 100 / Double(percent)
@@ -33,12 +35,12 @@ extension ServerRef<PingServer> {
             for _ in 0..<20 {
                 calls += try await .of(nanoseconds: 100_000_000, every: interval, call)
                 machine += await .of(nanoseconds: 100_000_000, every: interval) {
-                    let end = uptime() + UInt64(each)
-                    while uptime() < end {}
+                    counting.count(steps)
                 }
             }
             let name = "call_latency_\(caller)_\(percent)"
             rows += calls.rows(name) + machine.rows(name + "_machine")
+            try counting.finish()
             note("\(name):\n\(calls.bars)\n\(name)_machine:\n\(machine.bars)")
         }
         return rows
@@ -75,6 +77,34 @@ extension Histogram {
             try await body()
             times.record(nanoseconds: uptime() - due)
         }
+    }
+}
+
+/// Work that needs a processor and nothing else.
+private struct Counting {
+    private var number: UInt64 = 1
+
+    /// A step is a multiplication that has to wait for the one before.
+    @inline(never)
+    mutating func count(_ steps: Int) {
+        for _ in 0..<steps { number = number &* 6_364_136_223_846_793_005 &+ 1 }
+    }
+
+    /// How many steps take so long, together with what it takes to measure that.
+    mutating func steps(taking nanoseconds: Double) async throws -> Int {
+        func time(_ steps: Int) async -> Double {
+            let time: UInt64 = 100_000_000
+            return await Double(time)
+                / Double(Histogram.of(nanoseconds: time) { count(steps) }.count)
+        }
+        let (least, more) = (await time(0), await time(1000))
+        try check(more > least, "nothing was counted")
+        return max(0, Int((nanoseconds - least) / (more - least) * 1000))
+    }
+
+    /// To be called at last, as the compiler leaves out what nobody looks at.
+    func finish() throws {
+        try check(number != 0, "the numbers have come to their end")
     }
 }
 
