@@ -166,7 +166,7 @@ struct BudgetedOperation: Sendable {
                 for _ in 0..<count { _ = try await process.spawn(AsyncPingServer.self, ()) }
             }
         },
-        BudgetedOperation("spawn and end of a closure", budget: 6) { process in
+        BudgetedOperation("spawn and end of a closure", budget: 5) { process in
             return { count in
                 for _ in 0..<count {
                     try process.spawn { _ in }

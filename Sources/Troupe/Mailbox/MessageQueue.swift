@@ -92,7 +92,9 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
             last = tail
             if last.pointee.write == last.pointee.capacity {
                 let chunk = Self.makeChunk(
-                    capacity: min(last.pointee.capacity * 2, Self.largestCapacity), of: E.self)
+                    capacity: min(
+                        max(last.pointee.capacity * 2, Self.keptCapacity), Self.largestCapacity),
+                    of: E.self)
                 last.pointee.next = chunk
                 self.tail = chunk
                 last = chunk
@@ -149,6 +151,19 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
         return nil
     }
 
+    /// Whether there is such an element.
+    func contains<E: Sendable>(as type: E.Type, where isWanted: (borrowing E) -> Bool) -> Bool {
+        var chunk = head
+        while let current = chunk {
+            let elements = Self.elements(of: current, as: E.self)
+            for index in Int(current.pointee.read)..<Int(current.pointee.write) {
+                if isWanted(elements[index]) { return true }
+            }
+            chunk = current.pointee.next
+        }
+        return false
+    }
+
     /// Whether there is no element.
     @inlinable
     var isEmpty: Bool {
@@ -182,7 +197,11 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
     /// Frees the memory of an empty queue unless it is small enough to keep.
     @inlinable
     mutating func trim() {
-        if let head, head == tail, head.pointee.capacity <= Self.keptCapacity { return }
+        if let head, head == tail, head.pointee.capacity <= Self.keptCapacity {
+            head.pointee.read = 0
+            head.pointee.write = 0
+            return
+        }
         releaseMemory()
     }
 

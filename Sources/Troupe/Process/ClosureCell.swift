@@ -19,6 +19,9 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
     private var marks: [(id: UInt64, position: UInt64)] = []
     private static let markCountMax = 64
 
+    /// Nil once it runs: what it refers to is let go when it has ended, not when the last has
+    /// forgotten the process.
+    private var body: Body?
     /// Where the value of the body is put.
     private let resultCell: ResultCell
 
@@ -39,11 +42,13 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
 
     init(seed: consuming ProcessSeed, body: @escaping Body, result: ResultCell) {
         self.resultCell = result
+        self.body = body
         self.budget = seed.traits.stepBudget
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: ClosureCell.self)
             switch command {
             case .step:
+                guard let body = cell.body.take() else { return .accepted }
                 cell.borrowRunner { cell, runner in
                     await unsafeDowncast(cell, to: ClosureCell.self).run(body, runner)
                 }
@@ -56,6 +61,8 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
                 queue.pointee.append(Item(message: message))
                 return .accepted
             case .discard(let queue, _):
+                cell.body = nil
+                _ = cell.received.removeAllMessages()
                 while queue.pointee.popFirst(as: Item.self) != nil {}
                 return .accepted
             case .rescue(let queue, _):
@@ -236,8 +243,10 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             countPopped()
             return message
         case .signal(let received):
+            // Let go when the lock is released.
+            var ended: ProcessCell?
             let isWanted = withCore { core in
-                core.relations.map { isWantedStill(received.signal, $0) } ?? false
+                core.relations.map { isWantedStill(received.signal, $0, &ended) } ?? false
             }
             return isWanted ? received.message : nil
         }

@@ -139,8 +139,8 @@ extension ProcessCell {
     private func takeRareWork(_ batch: inout MessageQueue, hasBudget: Bool) -> Work {
         var afterwards = Afterwards()
         // Not in what is returned: to look into that would be copies of the signal.
-        var signal: SignalQueue.Signal?
-        let next = findRareWork(&core, &batch, hasBudget: hasBudget, &signal, &afterwards)
+        var taken = TakenSignal()
+        let next = findRareWork(&core, &batch, hasBudget: hasBudget, &taken, &afterwards)
         lock.release()
         afterwards.perform()
         switch next {
@@ -150,7 +150,8 @@ extension ProcessCell {
             if timerWake != .none { node.timers.perform(timerWake) }
             return .done
         case .signal(let observer):
-            guard let message = signal.take()?.message(on: node) else {
+            taken.ended = nil
+            guard let message = taken.signal.take()?.message(on: node) else {
                 return takeWork(&batch, hasBudget: hasBudget)
             }
             guard let observer else { return .info(message) }
@@ -163,7 +164,7 @@ extension ProcessCell {
 
     private func findRareWork(
         _ core: inout ProcessCore, _ batch: inout MessageQueue, hasBudget: Bool,
-        _ signal: inout SignalQueue.Signal?, _ afterwards: inout Afterwards
+        _ taken: inout TakenSignal, _ afterwards: inout Afterwards
     ) -> RareWork {
         if core.lifecycle.stopReason != nil { return .work(.stop(nil)) }
         // One without anything to do need not queue up to find that out.
@@ -179,7 +180,7 @@ extension ProcessCell {
         }
         let relations = core.relations
         if let relations,
-            let work = takeSpecialWork(&core, relations, &signal, &afterwards)
+            let work = takeSpecialWork(&core, relations, &taken, &afterwards)
         {
             return work
         }
@@ -197,7 +198,7 @@ extension ProcessCell {
 
     /// What goes before messages: what the server has told itself to do, its timeout, signals.
     private func takeSpecialWork(
-        _ core: inout ProcessCore, _ relations: Relations, _ signal: inout SignalQueue.Signal?,
+        _ core: inout ProcessCore, _ relations: Relations, _ taken: inout TakenSignal,
         _ afterwards: inout Afterwards
     ) -> RareWork? {
         func single(_ content: SingleWork.Content) -> RareWork {
@@ -215,10 +216,10 @@ extension ProcessCell {
                 return single(.timeout)
             }
             let request: SystemRequest
-            switch takeSignal(relations, isSuspended: core.lifecycle.isSuspended, &signal) {
+            switch takeSignal(relations, isSuspended: core.lifecycle.isSuspended, &taken) {
             case .nothing: break loop
-            case .request(let taken): request = taken
-            case .signal:
+            case .request(let next): request = next
+            case .taken:
                 beginCallback(relations)
                 return .signal(observer: relations.rare?.observer)
             }
@@ -244,19 +245,26 @@ extension ProcessCell {
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
-    private enum TakenSignal {
+    /// A signal that becomes a message.
+    private struct TakenSignal {
+        var signal: SignalQueue.Signal?
+        /// The process of whose end it tells, to be let go when no lock is held.
+        var ended: ProcessCell?
+    }
+
+    private enum NextSignal {
         case nothing
         case request(SystemRequest)
         /// One that becomes a message.
-        case signal
+        case taken
     }
 
     /// Takes the next signal whose turn has come and that is still wanted.
     ///
-    /// - Parameter signal: is set when it becomes a message.
+    /// - Parameter taken: is set when it becomes a message.
     private func takeSignal(
-        _ relations: Relations, isSuspended: Bool, _ signal: inout SignalQueue.Signal?
-    ) -> TakenSignal {
+        _ relations: Relations, isSuspended: Bool, _ taken: inout TakenSignal
+    ) -> NextSignal {
         if isSuspended {
             return relations.signals.popFirstRequest().map { .request($0) } ?? .nothing
         }
@@ -265,28 +273,32 @@ extension ProcessCell {
             // Demonitored, or abandoned, meanwhile: as if it had never come.
             if let down = relations.signals.firstDown(popped: popped) {
                 // Asked before it is taken: a copy of it costs more than the rest.
-                let isWanted = relations.monitors.downTaken(down)
-                signal = relations.signals.popFirst(popped: popped)
-                if isWanted { return .signal }
+                let isWanted = relations.monitors.downTaken(down, &taken.ended)
+                taken.signal = relations.signals.popFirst(popped: popped)
+                if isWanted { return .taken }
             } else {
-                guard let taken = relations.signals.popFirst(popped: popped) else {
-                    signal = nil
+                taken.signal = nil
+                guard let signal = relations.signals.popFirst(popped: popped) else {
                     return .nothing
                 }
-                if case .request(let request) = taken { return .request(request) }
-                if isWantedStill(taken, relations) {
-                    signal = taken
-                    return .signal
+                if case .request(let request) = signal { return .request(request) }
+                if isWantedStill(signal, relations, &taken.ended) {
+                    taken.signal = signal
+                    return .taken
                 }
             }
         }
     }
 
     /// Whether a signal that is about to be handed to the process is still wanted. The lock is held.
-    final func isWantedStill(_ signal: SignalQueue.Signal, _ relations: Relations) -> Bool {
+    ///
+    /// - Parameter ended: see ``MonitorTable/downTaken(_:_:)``.
+    final func isWantedStill(
+        _ signal: SignalQueue.Signal, _ relations: Relations, _ ended: inout ProcessCell?
+    ) -> Bool {
         switch signal {
         case .exit, .request: true
-        case .down(let fired): relations.monitors.downTaken(fired.id)
+        case .down(let fired): relations.monitors.downTaken(fired.id, &ended)
         case .response(let response):
             relations.rare?.requests.removeValue(forKey: response.request.reference.id) != nil
         case .notice(let notice): isWantedStill(notice, relations)

@@ -62,13 +62,16 @@ struct HashedName: Sendable {
 
     /// The hash of a name that is not in one piece, or not all ASCII.
     private static func slowHash(_ name: String) -> UInt64 {
-        // What is no ASCII can be equal to what is, but only by these.
-        let twins: [Unicode.Scalar: Unicode.Scalar] = [
-            "\u{37E}": ";", "\u{1FEF}": "`", "\u{212A}": "K",
-        ]
         var bytes: [UInt8] = []
         for scalar in name.unicodeScalars {
-            let scalar = twins[scalar] ?? scalar
+            // What is no ASCII can be equal to what is, but only by these.
+            let scalar: Unicode.Scalar =
+                switch scalar {
+                case "\u{37E}": ";"
+                case "\u{1FEF}": "`"
+                case "\u{212A}": "K"
+                default: scalar
+                }
             guard scalar.isASCII else {
                 var hasher = Hasher()
                 hasher.combine(name)

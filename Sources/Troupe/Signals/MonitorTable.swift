@@ -144,9 +144,13 @@ struct MonitorTable<Peer: Addressed> {
 
     /// The DOWN is about to be handed to the process.
     ///
+    /// - Parameter ended: is set to the target of a plain monitor. That may be the last reference to it,
+    ///   not to be let go with a lock held.
     /// - Returns: whether it is still wanted.
-    mutating func downTaken(_ id: UInt64) -> Bool {
-        entries.removeValue(forKey: id) != nil
+    mutating func downTaken(_ id: UInt64, _ ended: inout Peer?) -> Bool {
+        guard let entry = entries.removeValue(forKey: id) else { return false }
+        ended = entry.peer
+        return true
     }
 
     /// A message through the alias of the monitor is about to be delivered.

@@ -59,7 +59,7 @@ extension ProcessCell {
             return action
         }
         guard case .disarm(let target, _) = action else { return false }
-        return target?.forgetMonitor(id) ?? true
+        return target?.forgetMonitor(id) ?? false
     }
 
     /// A monitor that watches this process was removed.

@@ -59,7 +59,9 @@ struct SignalQueue: ~Copyable, Sendable {
     mutating func popFirstRequest() -> SystemRequest? {
         var first: SystemRequest?
         removeAll { signal in
-            guard first == nil, case .request(let request) = signal else { return false }
+            guard case .request(let request) = signal, first == nil || first === request else {
+                return false
+            }
             first = request
             return true
         }
@@ -75,7 +77,8 @@ struct SignalQueue: ~Copyable, Sendable {
     }
 
     private mutating func removeAll(where isUnwanted: (Signal) -> Bool) {
-        if isEmpty { return }
+        // Looked for first: most often there is none.
+        guard queue.contains(as: Entry.self, where: { isUnwanted($0.signal) }) else { return }
         var old = MessageQueue()
         queue.moveAll(to: &old)
         while let entry = old.popFirst(as: Entry.self) {

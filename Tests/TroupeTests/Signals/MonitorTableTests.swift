@@ -74,7 +74,14 @@ struct MonitorTableTests {
                 deliver(table.downArrived(7, .shutdown, result: nil))
             case .downIsTaken:
                 // A DOWN that was flushed stays in the mailbox and is passed over.
-                if table.downTaken(7) { downsTaken += 1 } else { downsDelivered -= 1 }
+                var ended: Target?
+                if table.downTaken(7, &ended) {
+                    downsTaken += 1
+                    #expect(ended == (isPlain ? Target(1) : nil))
+                } else {
+                    downsDelivered -= 1
+                    #expect(ended == nil)
+                }
                 #expect(!wasRemoved || downsTaken == 0 || downsDelivered == downsTaken)
             case .replyBegins:
                 isReplying = true
