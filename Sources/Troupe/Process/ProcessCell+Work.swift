@@ -142,6 +142,7 @@ extension ProcessCell {
         var taken = TakenSignal()
         let next = findRareWork(&core, &batch, hasBudget: hasBudget, &taken, &afterwards)
         lock.release()
+        taken.letGo()
         afterwards.perform()
         switch next {
         case .work(let work):
@@ -150,7 +151,6 @@ extension ProcessCell {
             if timerWake != .none { node.timers.perform(timerWake) }
             return .done
         case .signal(let observer):
-            taken.ended = nil
             guard let message = taken.signal.take()?.message(on: node) else {
                 return takeWork(&batch, hasBudget: hasBudget)
             }
@@ -245,11 +245,19 @@ extension ProcessCell {
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
-    /// A signal that becomes a message.
+    /// A signal that becomes a message, and what may run the user's code when it is destroyed.
     private struct TakenSignal {
         var signal: SignalQueue.Signal?
-        /// The process of whose end it tells, to be let go when no lock is held.
+        /// The process of whose end it tells.
         var ended: ProcessCell?
+        /// Signals that came before it and that nobody wants any more.
+        var unwanted: [SignalQueue.Signal] = []
+
+        /// Lets go of all but the signal. The lock is not held.
+        mutating func letGo() {
+            ended = nil
+            if !unwanted.isEmpty { unwanted = [] }
+        }
     }
 
     private enum NextSignal {
@@ -274,10 +282,13 @@ extension ProcessCell {
             if let down = relations.signals.firstDown(popped: popped) {
                 // Asked before it is taken: a copy of it costs more than the rest.
                 let isWanted = relations.monitors.downTaken(down, &taken.ended)
-                taken.signal = relations.signals.popFirst(popped: popped)
-                if isWanted { return .taken }
+                let signal = relations.signals.popFirst(popped: popped)
+                if isWanted {
+                    taken.signal = signal
+                    return .taken
+                }
+                if let signal { taken.unwanted.append(signal) }
             } else {
-                taken.signal = nil
                 guard let signal = relations.signals.popFirst(popped: popped) else {
                     return .nothing
                 }
@@ -286,6 +297,7 @@ extension ProcessCell {
                     taken.signal = signal
                     return .taken
                 }
+                taken.unwanted.append(signal)
             }
         }
     }

@@ -35,4 +35,42 @@ struct MonitorTests {
     ) throws -> (ProcessRef<Void>, MonitorRef) {
         try process.spawnMonitored { _ in withExtendedLifetime(lease) {} }
     }
+
+    /// A value that tells its node when nobody has it any more.
+    private final class Parcel: Sendable {
+        private let node: Node
+        private let receiver: Pid
+
+        init(_ node: Node, _ receiver: Pid) { (self.node, self.receiver) = (node, receiver) }
+
+        deinit { try? node.send("gone", to: receiver) }
+    }
+
+    private struct Watcher: AsyncGenServer {
+        enum Cast: Sendable { case watch }
+
+        let log: Log<String>
+
+        init(_ log: Log<String>, process: ServerProcess) async { self.log = log }
+
+        func handleCast(_ message: Cast, process: ServerProcess) async throws {
+            let (node, pid) = (process.node, process.pid)
+            let (child, ref) = try process.spawnMonitored { _ in Parcel(node, pid) }
+            // The DOWN, with the value, is in the mailbox then.
+            log.append("\(try await child.exitReason) \(process.demonitor(ref))")
+        }
+
+        func handleInfo(_ message: any Sendable, process: ServerProcess) async throws {
+            log.append("\(message)")
+        }
+    }
+
+    @Test("the value in an unwanted DOWN is let go without a lock: it may send to the watcher")
+    func unwantedValue() async throws {
+        try await withNode { node in
+            let log = Log<String>()
+            try await node.spawn(Watcher.self, log).cast(.watch)
+            #expect(await log.wait(for: 2) == ["normal false", "gone"])
+        }
+    }
 }
