@@ -58,7 +58,7 @@ struct SignalQueue: ~Copyable, Sendable {
     /// at nothing else.
     mutating func popFirstRequest() -> SystemRequest? {
         var first: SystemRequest?
-        removeAll { signal in
+        _ = removeAll { signal in
             guard case .request(let request) = signal, first == nil || first === request else {
                 return false
             }
@@ -68,23 +68,30 @@ struct SignalQueue: ~Copyable, Sendable {
         return first
     }
 
-    /// Removes the exits that have come over links with some processes.
-    mutating func removeLinkExits(from pids: Set<Pid>) {
+    /// Removes and returns the exits that have come over links with some processes. Not to be let go
+    /// with a lock held: a reason may run the user's code when it is destroyed.
+    mutating func removeLinkExits(from pids: Set<Pid>) -> [Signal] {
         removeAll { signal in
             guard case .exit(let exit, isOfLink: true) = signal else { return false }
             return pids.contains(exit.from)
         }
     }
 
-    private mutating func removeAll(where isUnwanted: (Signal) -> Bool) {
+    private mutating func removeAll(where isUnwanted: (Signal) -> Bool) -> [Signal] {
         // Looked for first: most often there is none.
-        guard queue.contains(as: Entry.self, where: { isUnwanted($0.signal) }) else { return }
+        guard queue.contains(as: Entry.self, where: { isUnwanted($0.signal) }) else { return [] }
+        var removed: [Signal] = []
         var old = MessageQueue()
         queue.moveAll(to: &old)
         while let entry = old.popFirst(as: Entry.self) {
-            if !isUnwanted(entry.signal) { queue.append(entry) }
+            if isUnwanted(entry.signal) {
+                removed.append(entry.signal)
+            } else {
+                queue.append(entry)
+            }
         }
         old.releaseMemory()
+        return removed
     }
 
     /// Removes everything, gives back the memory, and returns the signals in their order. To be called

@@ -201,7 +201,7 @@ extension ProcessCell {
     /// Removes the links with these processes, and what has come over them.
     func detach(_ pids: Set<Pid>) {
         for pid in pids { unlink(from: pid) }
-        withCore { core in core.relations?.signals.removeLinkExits(from: pids) }
+        _ = withCore { core in core.relations?.signals.removeLinkExits(from: pids) }
         forgetLinkExits(from: pids)
     }
 

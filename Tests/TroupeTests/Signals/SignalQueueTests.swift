@@ -22,7 +22,9 @@ struct SignalQueueTests {
         func firstDown(popped: UInt64) -> UInt64? { queue.firstDown(popped: popped) }
         func pop(popped: UInt64) -> String? { queue.popFirst(popped: popped).map(text) }
         func popRequest() -> Bool { queue.popFirstRequest() != nil }
-        func removeLinkExits(from pids: Set<Pid>) { queue.removeLinkExits(from: pids) }
+        func removeLinkExits(from pids: Set<Pid>) -> [String] {
+            queue.removeLinkExits(from: pids).map(text)
+        }
         func removeAll() -> [String] { queue.removeAll().map(text) }
 
         private func text(_ signal: SignalQueue.Signal) -> String {
@@ -99,12 +101,15 @@ struct SignalQueueTests {
     @Test("only the exits of links with some processes are removed")
     func linkExits() {
         let queue = Holder()
-        queue.removeLinkExits(from: [Self.pid(1)])
+        #expect(queue.removeLinkExits(from: [Self.pid(1)]).isEmpty)
         for id in 1...3 {
             queue.append(Self.exit(UInt64(id), isOfLink: true), position: 0)
             queue.append(Self.exit(UInt64(id), isOfLink: false), position: 0)
         }
-        queue.removeLinkExits(from: [Self.pid(1), Self.pid(3)])
+        #expect(
+            queue.removeLinkExits(from: [Self.pid(1), Self.pid(3)]) == [
+                "exit 1 true", "exit 3 true",
+            ])
         #expect(
             queue.removeAll() == [
                 "exit 1 false", "exit 2 true", "exit 2 false", "exit 3 false",
