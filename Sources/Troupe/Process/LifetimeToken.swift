@@ -61,7 +61,7 @@ final class LifetimeTimer: OwnedTimer, @unchecked Sendable {
 
     init(cell: ProcessCell) {
         self.cell = cell
-        super.init(id: cell.node.makeReference().id, node: cell.node, owner: cell)
+        super.init(owner: cell, second: nil, service: cell.node.timers)
     }
 
     override func fire() -> UInt64? {

@@ -294,8 +294,9 @@ extension ProcessContext {
     public func send(
         _ message: any Sendable, to target: Destination? = nil, after delay: Duration
     ) throws(TimerError) -> TimerRef {
-        try MessageTimer.start(
-            message, to: target ?? .pid(pid), on: cell.node, owner: cell, after: delay)
+        let cell = cell
+        return try MessageTimer.start(
+            message, to: target ?? .pid(cell.pid), on: cell.node, owner: cell, after: delay)
     }
 
     /// Sends a ``MessageTimeout`` after a delay: the message with the timer it came from, so that one

@@ -68,28 +68,20 @@ public enum TimerError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A timer that sends a message, once or again and again.
-final class MessageTimer: OwnedTimer, @unchecked Sendable {
-    // Unchecked: `deadline` belongs to whoever lets the timer fire, once it is armed.
+/// A timer that sends a message once, to the last of the processes that it dies with.
+class MessageTimer: OwnedTimer, @unchecked Sendable {
+    // Unchecked: as the superclass.
 
     static let delayMax = Duration.seconds(100 * 366 * 86_400)
 
-    private let message: any Sendable
-    private let target: Destination
-    /// 0 for a timer that fires once.
-    private let interval: UInt64
-    private var deadline: UInt64
+    fileprivate let message: any Sendable
 
-    private init(
-        id: UInt64, node: Node, owner: ProcessCell?, receiver: ProcessCell?,
-        message: any Sendable, target: Destination, interval: UInt64, deadline: UInt64
+    fileprivate init(
+        _ message: consuming any Sendable, owner: consuming ProcessCell?,
+        second: consuming ProcessCell?, service: borrowing TimerService
     ) {
         self.message = message
-        self.target = target
-        self.interval = interval
-        self.deadline = deadline
-        super.init(
-            id: id, node: node, owner: owner, receiver: receiver, repeats: interval > 0)
+        super.init(owner: owner, second: second, service: service)
     }
 
     /// Starts a timer.
@@ -105,27 +97,32 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
         if delay < .zero { throw .tooShort(delay) }
         if let interval, interval < .milliseconds(1) { throw .tooShort(interval) }
         if delay > delayMax { throw .tooLong(delay) }
-        let (receiver, hasEnded) = try receiver(of: target, on: node, owner: owner)
+        let (second, hasEnded) = try second(of: target, on: node, owner: owner)
         let reference = node.makeReference()
         let deadline = node.scheduler.now + delay.clampedNanoseconds
         let content: any Sendable =
             isNamed ? MessageTimeout(timer: reference, message: message) : message
-        let timer = MessageTimer(
-            id: reference.id, node: node, owner: owner, receiver: receiver, message: content,
-            target: target, interval: interval?.clampedNanoseconds ?? 0, deadline: deadline)
+        let timer: MessageTimer
+        if case .pid = target, interval == nil {
+            timer = MessageTimer(content, owner: owner, second: second, service: node.timers)
+        } else {
+            timer = AddressedTimer(
+                content, owner: owner, second: second, node: node, target: target,
+                deadline: deadline, interval: interval?.clampedNanoseconds ?? 0)
+        }
         if !hasEnded { timer.start(at: deadline) }
         return TimerRef(reference: reference, timer: timer)
     }
 
     /// The process that a timer dies with besides its owner: a receiver that is named by its pid.
     ///
-    /// - Returns: nil when it is named otherwise, or has ended, so that the timer is over before it
-    ///   begins.
-    private static func receiver(
+    /// - Returns: nil when it is the owner or named otherwise, or has ended, so that the timer is over
+    ///   before it begins.
+    private static func second(
         of target: Destination, on node: Node, owner: ProcessCell?
     ) throws(TimerError) -> (cell: ProcessCell?, hasEnded: Bool) {
         guard case .pid(let pid) = target else { return (nil, false) }
-        if let owner, pid.id == owner.id, pid == owner.pid { return (owner, false) }
+        if let owner, pid.id == owner.id, pid == owner.pid { return (nil, false) }
         switch node.locate(pid) {
         case .process(let receiver): return (receiver, false)
         case .unknown: return (nil, true)
@@ -135,19 +132,52 @@ final class MessageTimer: OwnedTimer, @unchecked Sendable {
     }
 
     override func fire() -> UInt64? {
-        let failure =
-            if let receiver {
-                receiver.deliverUntyped(message)
-            } else {
-                node.sendUntyped(message, to: target)
-            }
-        if let failure {
-            node.emit(.undelivered) {
+        if let failure = deliver() {
+            node?.emit(.undelivered) {
                 .undelivered(failure, type: "\(type(of: message as Any))")
             }
         }
-        guard interval > 0 else { return nil }
-        let now = node.scheduler.now
+        return nil
+    }
+
+    /// Sends the message.
+    fileprivate func deliver() -> SendFailure? {
+        withLastHolder { $0.deliverUntyped(message) } ?? nil
+    }
+}
+
+/// A timer that sends again and again, or to whoever has a name when it fires.
+private final class AddressedTimer: MessageTimer, @unchecked Sendable {
+    // Unchecked: `deadline` belongs to whoever lets the timer fire, once it is armed.
+
+    private let home: Node
+    private let target: Destination
+    private var deadline: UInt64
+    /// 0 for a timer that fires once.
+    private let interval: UInt64
+
+    init(
+        _ message: consuming any Sendable, owner: consuming ProcessCell?,
+        second: consuming ProcessCell?, node: Node, target: Destination, deadline: UInt64,
+        interval: UInt64
+    ) {
+        self.home = node
+        self.target = target
+        self.deadline = deadline
+        self.interval = interval
+        super.init(message, owner: owner, second: second, service: node.timers)
+    }
+
+    override var node: Node? { home }
+
+    override var repeats: Bool { interval > 0 }
+
+    override func deliver() -> SendFailure? { home.sendUntyped(message, to: target) }
+
+    override func fire() -> UInt64? {
+        _ = super.fire()
+        guard repeats else { return nil }
+        let now = home.scheduler.now
         let missed = now > deadline ? (now - deadline) / interval : 0
         deadline += (missed + 1) * interval
         return deadline

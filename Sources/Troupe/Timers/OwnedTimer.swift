@@ -4,53 +4,62 @@
 //===----------------------------------------------------------------------===//
 
 /// A timer that belongs to processes, or else to the node: it is disarmed when one of them ends.
+///
+/// Small, as there may be very many: what costs most when one is set is new memory.
 class OwnedTimer: TimerTarget, @unchecked Sendable {
     // Unchecked: `token`, `isCancelled` and `isFiring` are only touched with the lock of the wheel
     // held, the links with that of the holder whose list they belong to; what subclasses add belongs
     // to whoever lets the timer fire.
 
-    let id: UInt64
-    /// Where it is. Its processes keep the node; a count of references would be one that all threads
-    /// write which set timers or let them fire.
-    private let unretainedNode: Unmanaged<Node>
-    /// The node, if there is no process to keep it.
-    private let nodeOfNobody: Node?
-    /// The processes that the timer dies with; if there is none it belongs to the node.
-    private let owner: ProcessCell?
-    let receiver: ProcessCell?
-    private let repeats: Bool
-    /// That of the node, which keeps it.
+    /// The process that the timer belongs to and dies with; none when it belongs to the node.
+    private let owner: Held<ProcessCell>
+    /// Another process that it dies with.
+    private let second: Held<ProcessCell>
+    /// That of the node. A count of references would be one that all threads write which set timers
+    /// or let them fire.
     private let service: Unmanaged<TimerService>
+    /// Where it is armed; the token of nothing when it is not.
+    private var token = TimerWheelToken.none
     /// The number of the wheel that it is armed in, each time.
-    private let wheel: Int
-    private var token: TimerWheelToken?
+    private let wheel: UInt8
     private var isCancelled = false
     /// A timer that repeats does what it is for, and will then be armed again.
     private var isFiring = false
     // For nothing comes back to a link while it is being touched.
     @exclusivity(unchecked) private var ownerLink = TimerLink()
-    @exclusivity(unchecked) private var receiverLink = TimerLink()
+    @exclusivity(unchecked) private var secondLink = TimerLink()
 
     /// - Parameters:
     ///   - owner: a process that the timer dies with.
-    ///   - receiver: another one, or the same.
+    ///   - second: another one. If there is neither, the timer belongs to the node.
+    ///   - service: that of the node.
     init(
-        id: UInt64, node: Node, owner: ProcessCell?, receiver: ProcessCell? = nil,
-        repeats: Bool = false
+        owner: consuming ProcessCell?, second: consuming ProcessCell?,
+        service: borrowing TimerService
     ) {
-        self.repeats = repeats
-        self.id = id
-        self.unretainedNode = .passUnretained(node)
-        self.nodeOfNobody = owner == nil && receiver == nil ? node : nil
-        self.owner = owner
-        self.receiver = receiver
-        let service = node.timers
-        self.service = .passUnretained(service)
-        self.wheel = service.ownWheel
+        if owner == nil {
+            self.owner = Held(second)
+            self.second = Held(nil)
+        } else {
+            self.owner = Held(owner)
+            self.second = Held(second)
+        }
+        self.service = .passUnretained(copy service)
+        self.wheel = UInt8(service.ownWheel)
         WorkerLocal.current?.pointee.heapRoom.willAllocate()
     }
 
-    final var node: Node { unretainedNode._withUnsafeGuaranteedRef { $0 } }
+    /// The node, which the owner keeps. To be overridden where there need not be one.
+    var node: Node? { owner.withObject { $0.node } }
+
+    private var now: UInt64 {
+        owner.withObject { $0.withScheduler { $0.now } } ?? node?.scheduler.now ?? 0
+    }
+
+    /// Runs `body` with the last of the processes that the timer dies with.
+    final func withLastHolder<Result>(_ body: (ProcessCell) -> Result) -> Result? {
+        second.withObject(body) ?? owner.withObject(body)
+    }
 
     private func withService<Result>(_ body: (TimerService) -> Result) -> Result {
         service._withUnsafeGuaranteedRef(body)
@@ -59,25 +68,25 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     private func withWheel<Result>(
         _ body: (inout TimerWheel<any TimerTarget>) -> Result
     ) -> Result {
-        withService { $0.withWheel(wheel, body) }
+        withService { $0.withWheel(Int(wheel), body) }
     }
 
-    /// Its place in the list of a holder: the owner, the receiver, or the node, which is nil.
+    /// Its place in the list of a holder: the owner, the second, or the node, which is nil.
     final func withLink<Result>(
         of holder: ProcessCell?, _ body: (inout TimerLink) -> Result
     ) -> Result {
-        holder === owner ? body(&ownerLink) : body(&receiverLink)
+        owner.isIdentical(to: holder) ? body(&ownerLink) : body(&secondLink)
     }
 
-    private var secondHolder: ProcessCell? { receiver === owner ? nil : receiver }
+    /// Whether it does what it is for again and again.
+    var repeats: Bool { false }
 
     /// Arms the timer for the first time.
     final func start(at deadline: UInt64) {
         // It is listed first: so a holder that ends finds it, and it finds a holder that has ended.
         let isOpen =
-            owner == nil && receiver == nil
-            ? node.own(self)
-            : (owner?.list(self) ?? true) && (secondHolder?.list(self) ?? true)
+            (owner.withObject { $0.list(self) } ?? node?.own(self) ?? false)
+            && (second.withObject { $0.list(self) } ?? true)
         if !isOpen { _ = cancel() }
         if !arm(at: deadline) { leaveHolders() }
     }
@@ -85,7 +94,7 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     /// - Returns: false when the timer has been cancelled meanwhile.
     private func arm(at deadline: UInt64) -> Bool {
         withService { service in
-            service.arm(at: deadline, self, inWheel: wheel) { token in
+            service.arm(at: deadline, self, inWheel: Int(wheel)) { token in
                 isFiring = false
                 if isCancelled { return false }
                 self.token = token()
@@ -100,33 +109,34 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     final func cancel() -> Duration? {
         let deadline = withWheel { wheel -> UInt64? in
             defer {
-                token = nil
+                token = .none
                 isCancelled = true
             }
             if isFiring, !isCancelled { return 0 }
+            if token == .none { return nil }
             // One that the service has taken out to fire will find that it is cancelled.
-            return token.map { wheel.cancel($0)?.deadline ?? 0 }
+            return wheel.cancel(token)?.deadline ?? 0
         }
         guard let deadline else { return nil }
         leaveHolders()
-        return Self.remaining(until: deadline, now: node.scheduler.now)
+        return remaining(until: deadline)
     }
 
     /// How long the timer still has to run; nil when it has fired or was cancelled.
     final var remaining: Duration? {
-        let deadline = withWheel { wheel in
-            token.flatMap { wheel.deadline(of: $0) }
-        }
-        return deadline.map { Self.remaining(until: $0, now: node.scheduler.now) }
+        let deadline = withWheel { wheel in wheel.deadline(of: token) }
+        return deadline.map { remaining(until: $0) }
     }
 
-    private static func remaining(until deadline: UInt64, now: UInt64) -> Duration {
-        Duration.inNanoseconds(deadline > now ? deadline - now : 0)
+    private func remaining(until deadline: UInt64) -> Duration {
+        let now = now
+        return Duration.inNanoseconds(deadline > now ? deadline - now : 0)
     }
 
     final func timerFired() {
+        let repeats = repeats
         let wasCancelled = withWheel { _ in
-            token = nil
+            token = .none
             isFiring = repeats
             return isCancelled
         }
@@ -140,9 +150,8 @@ class OwnedTimer: TimerTarget, @unchecked Sendable {
     func fire() -> UInt64? { nil }
 
     private func leaveHolders() {
-        if owner == nil, receiver == nil { node.disown(self) }
-        owner?.unlist(self)
-        secondHolder?.unlist(self)
+        if owner.withObject({ $0.unlist(self) }) == nil { node?.disown(self) }
+        second.withObject { $0.unlist(self) }
     }
 }
 

@@ -27,7 +27,7 @@ struct TimerList: Sendable {
 
     mutating func insert(_ timer: OwnedTimer, of holder: ProcessCell?) {
         let (new, second) = (Unmanaged.passRetained(timer), first)
-        timer.withLink(of: holder) { $0 = TimerLink(next: second, isListed: true) }
+        timer.withLink(of: holder) { $0 = TimerLink(next: second, previous: new) }
         if let second { Self.withLink(of: second, holder) { $0.previous = new } }
         first = new
     }
@@ -38,17 +38,19 @@ struct TimerList: Sendable {
             defer { link = TimerLink() }
             return link
         }
-        guard link.isListed else { return }
-        if let previous = link.previous {
-            Self.withLink(of: previous, holder) { $0.next = link.next }
-        } else {
+        guard let previous = link.previous else { return }
+        let own = Unmanaged.passUnretained(timer)
+        let isFirst = previous.toOpaque() == own.toOpaque()
+        if isFirst {
             first = link.next
+        } else {
+            Self.withLink(of: previous, holder) { $0.next = link.next }
         }
         if let next = link.next {
-            Self.withLink(of: next, holder) { $0.previous = link.previous }
+            Self.withLink(of: next, holder) { $0.previous = isFirst ? next : previous }
         }
         // Not the last reference: whoever calls has one.
-        Unmanaged.passUnretained(timer).release()
+        own.release()
     }
 
     /// Removes and returns all.
@@ -75,13 +77,6 @@ struct TimerList: Sendable {
 /// The place of a timer in a ``TimerList``.
 struct TimerLink: Sendable {
     fileprivate var next: Unmanaged<OwnedTimer>?
+    /// The timer itself when it is the first; nil when it is in no list.
     fileprivate var previous: Unmanaged<OwnedTimer>?
-    fileprivate var isListed = false
-
-    init() {}
-
-    fileprivate init(next: Unmanaged<OwnedTimer>?, isListed: Bool) {
-        self.next = next
-        self.isListed = isListed
-    }
 }

@@ -28,7 +28,7 @@ struct TimerToken: Sendable {
 /// Each thread of a scheduler arms timers in a wheel of its own. To arm a timer and to cancel it is
 /// part of every call that waits: with one wheel all threads would write the same few lines.
 final class TimerService: Sendable {
-    struct State: Sendable {
+    struct State: ~Copyable, Sendable {
         var wheel: TimerWheel<any TimerTarget>
         /// Of a service whose time somebody moves.
         var moved: MovedTime?

@@ -14,7 +14,7 @@
 /// - A timer is on the level of the highest group of 6 bits in which its tick differs from
 ///   `current`, in the slot that these bits name. So a lower level comes due before a higher one.
 /// - `occupied[level]` has a bit for every slot that holds a timer.
-struct TimerWheel<Payload: Sendable>: Sendable {
+struct TimerWheel<Payload: Sendable>: ~Copyable, Sendable {
     /// Finds a timer again. A token of a fired or cancelled timer finds nothing.
     typealias Token = TimerWheelToken
 
@@ -24,7 +24,8 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         let payload: Payload
     }
 
-    private struct Entry: Sendable {
+    // Not private: the compiler of Swift 6.3 then breaks where another file destroys a wheel.
+    struct Entry: Sendable {
         var deadline: UInt64
         var order: UInt64
         var next: Int32
@@ -34,39 +35,20 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         var payload: Payload?
     }
 
-    /// Entries by index, in pieces that stay where they are: one array would be copied whenever it
-    /// has to grow, and who arms a timer holds a lock.
-    private struct Entries: Sendable {
-        private static var pieceBits: Int32 { 8 }
-
-        private var pieces: [[Entry]] = []
-
-        var count: Int32 { Int32(pieces.count << Self.pieceBits) }
-
-        subscript(index: Int32) -> Entry {
-            // To get or set one field through `get` and `set` would be to copy the entry.
-            _read { yield pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
-            _modify { yield &pieces[Int(index >> Self.pieceBits)][Self.place(index)] }
-        }
-
-        private static func place(_ index: Int32) -> Int { Int(index & ((1 << pieceBits) - 1)) }
-
-        /// Appends entries that are linked with each other by `next`.
-        mutating func addPiece(_ entry: Entry) {
-            var piece = [Entry](repeating: entry, count: 1 << Self.pieceBits)
-            for place in piece.indices.dropLast() { piece[place].next = count + Int32(place) + 1 }
-            pieces.append(piece)
-        }
+    /// The first and the last timer of a slot.
+    private struct Slot: Sendable {
+        var head = TimerWheel.none
+        var tail = TimerWheel.none
     }
 
     private static var slotBits: UInt64 { 6 }
     private static var slotsPerLevel: Int { 64 }
     private static var none: Int32 { -1 }
 
-    private var entries = Entries()
+    /// By index; those that are free are linked with each other by `next`.
+    private var entries = PiecewiseArray<Entry>()
     private var firstFree = Self.none
-    private var heads: [Int32]
-    private var tails: [Int32]
+    private var slots: [Slot]
     private var occupied: [UInt64]
     private let tickShift: UInt64
     private var current: UInt64
@@ -86,8 +68,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     init(now: UInt64, tickShift: UInt64 = Self.usualTickShift) {
         // As many as the 63 bits of a deadline need.
         let levels = Int((63 - tickShift + Self.slotBits - 1) / Self.slotBits)
-        self.heads = Array(repeating: Self.none, count: levels * Self.slotsPerLevel)
-        self.tails = Array(repeating: Self.none, count: levels * Self.slotsPerLevel)
+        self.slots = Array(repeating: Slot(), count: levels * Self.slotsPerLevel)
         self.occupied = Array(repeating: 0, count: levels)
         self.tickShift = tickShift
         self.current = now >> tickShift
@@ -100,13 +81,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     ///
     /// - Parameter deadline: may lie in the past; then the timer is due at the next advance.
     mutating func insert(deadline: UInt64, _ payload: Payload) -> Token {
-        if firstFree == Self.none {
-            firstFree = entries.count
-            entries.addPiece(
-                Entry(
-                    deadline: 0, order: 0, next: Self.none, previous: Self.none, slot: Self.none,
-                    serial: 0, payload: nil))
-        }
+        if firstFree == Self.none { addEntries() }
         let index = firstFree
         firstFree = entries[index].next
         entries[index].deadline = min(deadline, Self.latestDeadline)
@@ -116,6 +91,16 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         count += 1
         place(index)
         return Token(index: index, serial: entries[index].serial)
+    }
+
+    private mutating func addEntries() {
+        firstFree = entries.count
+        let last = entries.count + PiecewiseArray<Entry>.pieceLength - 1
+        entries.addPiece { index in
+            Entry(
+                deadline: 0, order: 0, next: index == last ? Self.none : index + 1,
+                previous: Self.none, slot: Self.none, serial: 0, payload: nil)
+        }
     }
 
     /// Disarms a timer.
@@ -147,7 +132,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
     func earliestDeadline() -> UInt64? {
         for level in occupied.indices where occupied[level] != 0 {
             var earliest: UInt64?
-            var next = heads[level * Self.slotsPerLevel + firstSlot(level: level)]
+            var next = slots[level * Self.slotsPerLevel + firstSlot(level: level)].head
             while next != Self.none {
                 let deadline = entries[next].deadline
                 earliest = min(earliest ?? deadline, deadline)
@@ -210,17 +195,17 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         let level = (63 - differing.leadingZeroBitCount) / Int(Self.slotBits)
         let within = Int(tick >> (UInt64(level) * Self.slotBits)) & (Self.slotsPerLevel - 1)
         let slot = level * Self.slotsPerLevel + within
-        let last = tails[slot]
+        let last = slots[slot].tail
         entries[index].slot = Int32(slot)
         entries[index].previous = last
         entries[index].next = Self.none
         if last == Self.none {
-            heads[slot] = index
+            slots[slot] = Slot(head: index, tail: index)
             occupied[level] |= 1 << UInt64(within)
         } else {
             entries[last].next = index
+            slots[slot].tail = index
         }
-        tails[slot] = index
     }
 
     private mutating func unlink(_ index: Int32) {
@@ -228,16 +213,16 @@ struct TimerWheel<Payload: Sendable>: Sendable {
         let slot = Int(entries[index].slot)
         let (previous, next) = (entries[index].previous, entries[index].next)
         if previous == Self.none {
-            heads[slot] = next
+            slots[slot].head = next
         } else {
             entries[previous].next = next
         }
         if next == Self.none {
-            tails[slot] = previous
+            slots[slot].tail = previous
         } else {
             entries[next].previous = previous
         }
-        if heads[slot] == Self.none {
+        if slots[slot].head == Self.none {
             occupied[slot / Self.slotsPerLevel] &= ~(1 << UInt64(slot % Self.slotsPerLevel))
         }
     }
@@ -264,14 +249,13 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 
     private mutating func takeDue(slot: Int, into due: inout [Due]) {
         var timers: [(deadline: UInt64, order: UInt64, index: Int32)] = []
-        var next = heads[slot]
+        var next = slots[slot].head
         while next != Self.none {
             timers.append((entries[next].deadline, entries[next].order, next))
             next = entries[next].next
         }
         timers.sort { ($0.deadline, $0.order) < ($1.deadline, $1.order) }
-        heads[slot] = Self.none
-        tails[slot] = Self.none
+        slots[slot] = Slot()
         occupied[0] &= ~(1 << UInt64(slot))
         for timer in timers {
             if let (deadline, payload) = free(timer.index) {
@@ -282,9 +266,8 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 
     private mutating func cascade(level: Int, slot: Int) {
         let position = level * Self.slotsPerLevel + slot
-        var next = heads[position]
-        heads[position] = Self.none
-        tails[position] = Self.none
+        var next = slots[position].head
+        slots[position] = Slot()
         occupied[level] &= ~(1 << UInt64(slot))
         while next != Self.none {
             let index = next
@@ -298,4 +281,7 @@ struct TimerWheel<Payload: Sendable>: Sendable {
 struct TimerWheelToken: Hashable, Sendable {
     let index: Int32
     let serial: UInt32
+
+    /// Finds nothing.
+    static let none = TimerWheelToken(index: -1, serial: 0)
 }

@@ -16,29 +16,29 @@ struct TimerListTests {
             let receiver = try node.spawn(Counter.self, 0).cell
             // As the same timer is in the lists of both.
             var (list, others) = (TimerList(), TimerList())
-            var (ids, otherIDs): (Set<UInt64>, Set<UInt64>) = ([], [])
+            var (ids, otherIDs): (Set<ObjectIdentifier>, Set<ObjectIdentifier>) = ([], [])
             let timers = (0..<50).map { _ in
-                OwnedTimer(
-                    id: node.makeReference().id, node: node, owner: owner, receiver: receiver)
+                OwnedTimer(owner: owner, second: receiver, service: node.timers)
             }
             var random = SeededGenerator(seed: seed)
             for _ in 0..<1000 {
                 let timer = timers[Int.random(in: 0..<50, using: &random)]
+                let id = ObjectIdentifier(timer)
                 switch UInt8.random(in: 0..<4, using: &random) {
-                case 0: if ids.insert(timer.id).inserted { list.insert(timer, of: owner) }
-                case 1: if otherIDs.insert(timer.id).inserted { others.insert(timer, of: receiver) }
+                case 0: if ids.insert(id).inserted { list.insert(timer, of: owner) }
+                case 1: if otherIDs.insert(id).inserted { others.insert(timer, of: receiver) }
                 case 2:
-                    ids.remove(timer.id)
+                    ids.remove(id)
                     list.remove(timer, of: owner)
                 default:
-                    otherIDs.remove(timer.id)
+                    otherIDs.remove(id)
                     others.remove(timer, of: receiver)
                 }
                 #expect(list.count(of: owner) == ids.count && list.isEmpty == ids.isEmpty)
                 #expect(others.count(of: receiver) == otherIDs.count)
             }
-            #expect(Set(list.removeAll(of: owner).map(\.id)) == ids)
-            #expect(Set(others.removeAll(of: receiver).map(\.id)) == otherIDs)
+            #expect(Set(list.removeAll(of: owner).map(ObjectIdentifier.init)) == ids)
+            #expect(Set(others.removeAll(of: receiver).map(ObjectIdentifier.init)) == otherIDs)
             #expect(list.isEmpty && others.isEmpty)
         }
     }

@@ -9,6 +9,27 @@ import Testing
 
 @Suite("TimerWheel: a pure data structure")
 struct TimerWheelTests {
+    /// Expectations cannot capture a wheel.
+    private final class Wheel {
+        private var wheel: TimerWheel<Int>
+
+        init(now: UInt64) { wheel = TimerWheel(now: now) }
+        init(now: UInt64, tickShift: UInt64) { wheel = TimerWheel(now: now, tickShift: tickShift) }
+
+        var count: Int { wheel.count }
+        func insert(deadline: UInt64, _ payload: Int) -> TimerWheelToken {
+            wheel.insert(deadline: deadline, payload)
+        }
+        func cancel(_ token: TimerWheelToken) -> (deadline: UInt64, payload: Int)? {
+            wheel.cancel(token)
+        }
+        func deadline(of token: TimerWheelToken) -> UInt64? { wheel.deadline(of: token) }
+        func nextAdvance() -> UInt64? { wheel.nextAdvance() }
+        func earliestDeadline() -> UInt64? { wheel.earliestDeadline() }
+        func advance(to now: UInt64) -> [Int] { wheel.advance(to: now) }
+        func removeAll() -> [Int] { wheel.removeAll() }
+    }
+
     private let millisecond: UInt64 = 1_000_000
     /// One tick; see `TimerWheel`.
     private let tick: UInt64 = 1 << 20
@@ -16,7 +37,7 @@ struct TimerWheelTests {
     @Test("a timer is never early and late by less than a tick")
     func neverEarly() {
         for deadline in [0, 1, tick - 1, tick, tick + 1, 63 * tick, 64 * tick, 4097 * tick + 5] {
-            var wheel = TimerWheel<Int>(now: 0)
+            let wheel = Wheel(now: 0)
             _ = wheel.insert(deadline: deadline, 1)
             if deadline > 0 { #expect(wheel.advance(to: deadline - 1) == []) }
             #expect(wheel.advance(to: deadline + tick - 1) == [1])
@@ -27,7 +48,7 @@ struct TimerWheelTests {
     @Test("a wheel with ticks of a nanosecond is exact, and knows what comes next")
     func exact() {
         var random = SeededGenerator(seed: 11)
-        var wheel = TimerWheel<Int>(now: 1 << 40, tickShift: 0)
+        let wheel = Wheel(now: 1 << 40, tickShift: 0)
         var deadlines: [UInt64] = []
         for index in 0..<500 {
             let span = UInt64.random(
@@ -49,7 +70,7 @@ struct TimerWheelTests {
 
     @Test("timers come in the order of their deadlines, equal ones in the order of insertion")
     func order() {
-        var wheel = TimerWheel<Int>(now: 0)
+        let wheel = Wheel(now: 0)
         _ = wheel.insert(deadline: 500, 3)
         _ = wheel.insert(deadline: 400, 1)
         _ = wheel.insert(deadline: 400, 2)
@@ -60,7 +81,7 @@ struct TimerWheelTests {
 
     @Test("a deadline in the past is due at the next advance")
     func past() {
-        var wheel = TimerWheel<Int>(now: 1000 * tick)
+        let wheel = Wheel(now: 1000 * tick)
         _ = wheel.insert(deadline: 3, 1)
         #expect(wheel.nextAdvance() == 1000 * tick)
         #expect(wheel.advance(to: 1000 * tick) == [1])
@@ -68,7 +89,7 @@ struct TimerWheelTests {
 
     @Test("cancel gives the deadline once; a fired timer cannot be cancelled")
     func cancel() {
-        var wheel = TimerWheel<Int>(now: 0)
+        let wheel = Wheel(now: 0)
         let one = wheel.insert(deadline: 5 * tick, 1)
         let two = wheel.insert(deadline: 5 * tick, 2)
         #expect(wheel.cancel(one)?.deadline == 5 * tick)
@@ -83,9 +104,31 @@ struct TimerWheelTests {
         #expect(wheel.count == 1)
     }
 
+    @Test("the token of nothing finds nothing")
+    func none() {
+        let wheel = Wheel(now: 0)
+        #expect(wheel.cancel(.none)?.deadline == nil)
+        _ = wheel.insert(deadline: 5, 1)
+        #expect(wheel.cancel(.none)?.deadline == nil && wheel.deadline(of: .none) == nil)
+    }
+
+    @Test("thousands are held at once, and all of them are found")
+    func many() {
+        let wheel = Wheel(now: 0)
+        let tokens = (0..<5000).map { wheel.insert(deadline: UInt64($0 % 977) * tick, $0) }
+        #expect(wheel.count == 5000)
+        for (index, token) in tokens.enumerated() where index % 3 == 0 {
+            #expect(wheel.cancel(token)?.payload == index)
+        }
+        let expected = (0..<5000).filter { $0 % 3 != 0 }
+        #expect(wheel.advance(to: 500 * tick).sorted() == expected.filter { $0 % 977 <= 500 })
+        #expect(wheel.removeAll().sorted() == expected.filter { $0 % 977 > 500 })
+        #expect(wheel.count == 0 && wheel.nextAdvance() == nil)
+    }
+
     @Test("an enormous deadline is held and can be cancelled")
     func enormous() {
-        var wheel = TimerWheel<Int>(now: 12_345)
+        let wheel = Wheel(now: 12_345)
         let token = wheel.insert(deadline: .max, 1)
         #expect(wheel.advance(to: 1 << 60) == [])
         #expect(wheel.cancel(token)?.payload == 1)
@@ -96,7 +139,7 @@ struct TimerWheelTests {
     func model(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var now = random.next() >> 20
-        var wheel = TimerWheel<Int>(now: now)
+        let wheel = Wheel(now: now)
         var model: [(deadline: UInt64, id: Int, token: TimerWheelToken)] = []
         var nextID = 0
         for _ in 0..<2000 {
