@@ -14,21 +14,29 @@
 /// rest of a spawn. So a larger piece is asked for now and then, and given back at once: the heap has
 /// grown in one step then, and does not shrink, as long as the piece is smaller than the least that
 /// goes back to the system. Elsewhere there is nothing to gain.
+///
+/// A thread whose objects go as fast as it makes them has room already. It is asked for more and more
+/// seldom: to give back a large piece makes the heap join all the small ones that are free, and the
+/// next objects have to be cut out of these again.
 struct HeapRoom: Sendable {
-    private var objectCount = 0
+    /// A piece is asked for after so many more objects.
+    private var objectsLeft = Self.objectsPerPiece
+    private(set) var objectsToNext = Self.objectsPerPiece
     /// Where the last piece was.
     private var piece: Range<UInt> = 0..<0
 
-    /// A piece is asked for after so many objects.
     private static let objectsPerPiece = 256
+    private static let objectsToNextMax = 4096
     /// About what so many objects take. From 128 KiB on it would not come from the heap.
     private static let bytesPerPiece = 120_000
 
     /// An object will be made, or was made just now. Not to be called with a lock held.
     mutating func willAllocate() {
         #if canImport(Glibc)
-            objectCount += 1
-            if objectCount % Self.objectsPerPiece == 0 { grow() }
+            objectsLeft -= 1
+            if objectsLeft > 0 { return }
+            grow()
+            objectsLeft = objectsToNext
         #endif
     }
 
@@ -42,7 +50,11 @@ struct HeapRoom: Sendable {
             first = max(first, self.piece.upperBound / pageLength * pageLength)
         }
         self.piece = piece
-        return first..<max(first, piece.upperBound / pageLength * pageLength)
+        let new = first..<max(first, piece.upperBound / pageLength * pageLength)
+        objectsToNext =
+            new.isEmpty
+            ? min(objectsToNext * 2, Self.objectsToNextMax) : Self.objectsPerPiece
+        return new
     }
 
     #if canImport(Glibc)

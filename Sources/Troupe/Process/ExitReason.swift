@@ -43,7 +43,7 @@ public enum ExitReason: Error, Sendable {
     /// The reason that throwing `error` out of a callback stands for: itself when it is an exit
     /// reason, else ``error(_:)``.
     public init(thrown error: any Error) {
-        self = error as? ExitReason ?? .error(error)
+        self = error.ownExitReason ?? .error(error)
     }
 
     /// Whether the end is no crash: `normal`, `shutdown` or `shutdown(_:)`.
@@ -51,6 +51,17 @@ public enum ExitReason: Error, Sendable {
         switch self {
         case .normal, .shutdown, .shutdownWith: true
         case .kill, .killed, .noProcess, .noConnection, .noProxy, .error, .custom: false
+        }
+    }
+}
+
+extension Error {
+    /// Itself, if it is an exit reason. Every process that ends itself comes here; a cast takes about
+    /// as long as all the rest of its `throw`.
+    fileprivate var ownExitReason: ExitReason? {
+        guard Self.self == ExitReason.self else { return nil }
+        return withUnsafePointer(to: self) {
+            UnsafeRawPointer($0).assumingMemoryBound(to: ExitReason.self).pointee
         }
     }
 }
