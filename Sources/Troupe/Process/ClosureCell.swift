@@ -243,10 +243,8 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
             countPopped()
             return message
         case .signal(let received):
-            // Let go when the lock is released.
-            var ended: ProcessCell?
             let isWanted = withCore { core in
-                core.relations.map { isWantedStill(received.signal, $0, &ended) } ?? false
+                core.relations.map { isWantedStill(received.signal, $0) } ?? false
             }
             return isWanted ? received.message : nil
         }

@@ -165,7 +165,7 @@ extension ProcessCell {
             watcher.receiveDown(
                 id, ofPlain: isPlain ? pid : nil, reason: reason, result: result)
         }
-        relations.monitors.ended { id, target in target.forgetMonitor(id) }
+        relations.monitors.ended { id, target in disarm(id, target) }
     }
 
     private func report(

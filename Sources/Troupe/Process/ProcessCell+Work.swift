@@ -142,7 +142,7 @@ extension ProcessCell {
         var taken = TakenSignal()
         let next = findRareWork(&core, &batch, hasBudget: hasBudget, &taken, &afterwards)
         lock.release()
-        taken.letGo()
+        if !taken.unwanted.isEmpty { taken.unwanted = [] }
         afterwards.perform()
         switch next {
         case .work(let work):
@@ -245,19 +245,12 @@ extension ProcessCell {
         attention.store(relations.needsAttention, ordering: .relaxed)
     }
 
-    /// A signal that becomes a message, and what may run the user's code when it is destroyed.
+    /// A signal that becomes a message.
     private struct TakenSignal {
         var signal: SignalQueue.Signal?
-        /// The process of whose end it tells.
-        var ended: ProcessCell?
-        /// Signals that came before it and that nobody wants any more.
+        /// Signals that came before it and that nobody wants any more. Not to be let go with the lock
+        /// held: what they carry may run the user's code when it is destroyed.
         var unwanted: [SignalQueue.Signal] = []
-
-        /// Lets go of all but the signal. The lock is not held.
-        mutating func letGo() {
-            ended = nil
-            if !unwanted.isEmpty { unwanted = [] }
-        }
     }
 
     private enum NextSignal {
@@ -281,7 +274,7 @@ extension ProcessCell {
             // Demonitored, or abandoned, meanwhile: as if it had never come.
             if let down = relations.signals.firstDown(popped: popped) {
                 // Asked before it is taken: a copy of it costs more than the rest.
-                let isWanted = relations.monitors.downTaken(down, &taken.ended)
+                let isWanted = relations.monitors.downTaken(down)
                 let signal = relations.signals.popFirst(popped: popped)
                 if isWanted {
                     taken.signal = signal
@@ -293,7 +286,7 @@ extension ProcessCell {
                     return .nothing
                 }
                 if case .request(let request) = signal { return .request(request) }
-                if isWantedStill(signal, relations, &taken.ended) {
+                if isWantedStill(signal, relations) {
                     taken.signal = signal
                     return .taken
                 }
@@ -303,14 +296,10 @@ extension ProcessCell {
     }
 
     /// Whether a signal that is about to be handed to the process is still wanted. The lock is held.
-    ///
-    /// - Parameter ended: see ``MonitorTable/downTaken(_:_:)``.
-    final func isWantedStill(
-        _ signal: SignalQueue.Signal, _ relations: Relations, _ ended: inout ProcessCell?
-    ) -> Bool {
+    final func isWantedStill(_ signal: SignalQueue.Signal, _ relations: Relations) -> Bool {
         switch signal {
         case .exit, .request: true
-        case .down(let fired): relations.monitors.downTaken(fired.id, &ended)
+        case .down(let fired): relations.monitors.downTaken(fired.id)
         case .response(let response):
             relations.rare?.requests.removeValue(forKey: response.request.reference.id) != nil
         case .notice(let notice): isWantedStill(notice, relations)

@@ -18,7 +18,7 @@ struct Relations: @unchecked Sendable {
 
     private struct Content: ~Copyable {
         var links = LinkTable<ProcessCell>()
-        var monitors = MonitorTable<ProcessCell>()
+        var monitors = MonitorTable()
         var monitoredBy = WatcherTable<ProcessCell>()
         var timers = TimerList()
         var signals = SignalQueue()
@@ -48,7 +48,7 @@ struct Relations: @unchecked Sendable {
         nonmutating _modify { yield &content.pointee.links }
     }
     /// Monitors that this process holds.
-    var monitors: MonitorTable<ProcessCell> {
+    var monitors: MonitorTable {
         get { content.pointee.monitors }
         nonmutating _modify { yield &content.pointee.monitors }
     }

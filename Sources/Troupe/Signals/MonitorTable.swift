@@ -24,18 +24,20 @@ public enum MonitorAlias: Sendable, Hashable {
 /// A *plain* monitor, as most are, watches a process by its pid and has neither a tag nor an alias. All
 /// that its DOWN says is known where the process ends, so nobody looks into the table when it arrives:
 /// it stays armed until the DOWN is taken.
-struct MonitorTable<Peer: Addressed> {
+///
+/// Targets are known by their ids, which are not 0: who watches a process does not keep what is left of
+/// it, and to move an entry when the table grows writes to no process.
+struct MonitorTable: Sendable {
     /// What is known of a monitor: two words, as most watch a process by its pid and nothing else.
-    fileprivate struct Entry {
-        /// Nil when there never was a target, or the monitor has fired.
-        var peer: Peer?
+    fileprivate struct Entry: Sendable {
+        /// 0 when there never was a target, or the monitor has fired.
+        var target: UInt64
         /// Nil when the monitor is plain, and when it has fired.
         var special: Special?
 
-        static var fired: Entry { Entry(peer: nil, special: nil) }
+        static var fired: Entry { Entry(target: 0, special: nil) }
 
-        var phase: Phase { special?.phase ?? (peer == nil ? .fired : .armed) }
-        var object: MonitoredObject? { special?.object ?? peer.map { .pid($0.pid) } }
+        var phase: Phase { special?.phase ?? (target == 0 ? .fired : .armed) }
         var removesAlias: Bool { special?.alias.map { $0 != .explicitUnalias } ?? false }
     }
 
@@ -83,35 +85,38 @@ struct MonitorTable<Peer: Addressed> {
     var count: Int { entries.count }
     /// What is watched, in the order in which the monitors were made.
     ///
-    /// - Parameter lives: whether a target has not ended.
-    func objects(where lives: (Peer) -> Bool) -> [MonitoredObject] {
-        entries.filter { $0.value.peer.map(lives) ?? false }.sorted { $0.key < $1.key }
-            .compactMap { $0.value.object }
+    /// - Parameter pid: gives the pid of a target unless it has ended.
+    func objects(_ pid: (_ target: UInt64) -> Pid?) -> [MonitoredObject] {
+        entries.sorted { $0.key < $1.key }.compactMap { _, entry in
+            guard entry.target != 0, let pid = pid(entry.target) else { return nil }
+            return entry.special?.object ?? .pid(pid)
+        }
     }
 
     /// A monitor is made.
     ///
+    /// - Parameter target: 0 when there is none.
     /// - Returns: whether it is plain.
     @discardableResult
     mutating func monitored(
-        _ id: UInt64, _ peer: Peer?, as object: MonitoredObject, tag: (any Sendable)?,
+        _ id: UInt64, _ target: UInt64, as object: MonitoredObject, tag: (any Sendable)?,
         alias: MonitorAlias?
     ) -> Bool {
-        if let peer, tag == nil, alias == nil, object == .pid(peer.pid) {
-            entries[id] = Entry(peer: peer, special: nil)
+        if target != 0, tag == nil, alias == nil, case .pid = object {
+            entries[id] = Entry(target: target, special: nil)
             return true
         }
         entries[id] = Entry(
-            peer: peer, special: Special(object: object, tag: tag, alias: alias))
+            target: target, special: Special(object: object, tag: tag, alias: alias))
         return false
     }
 
     enum DemonitorAction {
         /// There is no such monitor, or its DOWN was taken.
         case none
-        /// It was armed: the target, if there is one, is to forget it. If it is plain it may have fired
+        /// It was armed: the target, if that is not 0, is to forget it. If it is plain it may have fired
         /// all the same, which the target knows; the DOWN will be passed over.
-        case disarm(Peer?, removesAlias: Bool)
+        case disarm(target: UInt64, removesAlias: Bool)
         /// Its DOWN was in the mailbox, and will be passed over.
         case flush
     }
@@ -121,7 +126,7 @@ struct MonitorTable<Peer: Addressed> {
         guard let entry = entries.removeValue(forKey: id) else { return .none }
         switch entry.phase {
         case .armed, .replying:
-            return .disarm(entry.peer, removesAlias: entry.removesAlias)
+            return .disarm(target: entry.target, removesAlias: entry.removesAlias)
         case .replyingAfterDown, .fired:
             return .flush
         }
@@ -144,26 +149,22 @@ struct MonitorTable<Peer: Addressed> {
 
     /// The DOWN is about to be handed to the process.
     ///
-    /// - Parameter ended: is set to the target of a plain monitor. That may be the last reference to it,
-    ///   not to be let go with a lock held.
     /// - Returns: whether it is still wanted.
-    mutating func downTaken(_ id: UInt64, _ ended: inout Peer?) -> Bool {
-        guard let entry = entries.removeValue(forKey: id) else { return false }
-        ended = entry.peer
-        return true
+    mutating func downTaken(_ id: UInt64) -> Bool {
+        entries.removeValue(forKey: id) != nil
     }
 
     /// A message through the alias of the monitor is about to be delivered.
     mutating func replyBegan(_ id: UInt64) {
         guard let entry = entries[id], let special = entry.special, special.phase == .armed
         else { return }
-        entries[id] = Entry(peer: entry.peer, special: Special(special, .replying))
+        entries[id] = Entry(target: entry.target, special: Special(special, .replying))
     }
 
     enum ReplyAction {
         case none
         /// The reply has arrived and has taken the place of the DOWN.
-        case disarm(Peer?)
+        case disarm(target: UInt64)
         /// The reply was refused; the alias is as before.
         case restoreAlias
         /// The reply was refused, and the DOWN that was held back comes after all.
@@ -178,12 +179,12 @@ struct MonitorTable<Peer: Addressed> {
             return .none
         case .replying where wasDelivered, .replyingAfterDown where wasDelivered:
             entries[id] = nil
-            return .disarm(entry.peer)
+            return .disarm(target: entry.target)
         case .replying:
-            entries[id] = Entry(peer: entry.peer, special: Special(special, .armed))
+            entries[id] = Entry(target: entry.target, special: Special(special, .armed))
             return .restoreAlias
         case .replyingAfterDown:
-            entries[id] = Entry(peer: entry.peer, special: Special(special, .armed))
+            entries[id] = Entry(target: entry.target, special: Special(special, .armed))
             guard let down = special.down else { return .none }
             return .deliver(down.reason, result: down.result)
         }
@@ -192,9 +193,9 @@ struct MonitorTable<Peer: Addressed> {
     /// The process has ended. The table is empty then.
     ///
     /// - Parameter disarm: is given every target that is to forget a monitor.
-    mutating func ended(_ disarm: (_ id: UInt64, Peer) -> Void) {
+    mutating func ended(_ disarm: (_ id: UInt64, _ target: UInt64) -> Void) {
         entries.removeAll { id, entry in
-            if let peer = entry.peer { disarm(id, peer) }
+            if entry.target != 0 { disarm(id, entry.target) }
         }
     }
 }
@@ -203,19 +204,19 @@ extension MonitorTable.Entry {
     fileprivate mutating func downArrived(
         _ id: UInt64, _ reason: ExitReason, _ result: (any Sendable)?
     ) -> MonitorTable.DownAction {
-        switch phase {
+        guard let special else { return .ignore }
+        switch special.phase {
         case .armed:
             defer { self = .fired }
             let fired = FiredMonitor(
-                id: id, target: peer?.pid, reason: reason, result: result, tag: special?.tag,
-                object: special?.object)
+                id: id, reason: reason, result: result, tag: special.tag, object: special.object)
             return .deliver(fired, removesAlias: removesAlias)
         case .replying:
             // Only a monitor with an alias is ever replied to.
-            let special = special.map {
-                MonitorTable.Special($0, .replyingAfterDown, down: (reason, result))
-            }
-            self = MonitorTable.Entry(peer: nil, special: special)
+            self = MonitorTable.Entry(
+                target: 0,
+                special: MonitorTable.Special(
+                    special, .replyingAfterDown, down: (reason, result)))
             return .holdBack
         case .replyingAfterDown, .fired:
             return .ignore
@@ -253,22 +254,13 @@ struct FiredMonitor: Sendable {
         self.content = .pid(target)
     }
 
-    /// - Parameters:
-    ///   - target: the process that has ended, if there ever was one.
-    ///   - object: what the message shall say of it, if that is not the pid. One of both is there.
     init(
-        id: UInt64, target: Pid?, reason: ExitReason, result: (any Sendable)?,
-        tag: (any Sendable)?, object: MonitoredObject?
+        id: UInt64, reason: ExitReason, result: (any Sendable)?, tag: (any Sendable)?,
+        object: MonitoredObject
     ) {
         self.id = id
         self.reason = reason
-        if let target, object == nil, result == nil, tag == nil {
-            self.content = .pid(target)
-        } else if let object = object ?? target.map({ .pid($0) }) {
-            self.content = .other(Details(object, result, tag))
-        } else {
-            preconditionFailure("a monitor that has not fired knows what it watches")
-        }
+        self.content = .other(Details(object, result, tag))
     }
 
     /// The DOWN.
@@ -290,6 +282,3 @@ struct FiredMonitor: Sendable {
         }
     }
 }
-
-extension MonitorTable: Sendable where Peer: Sendable {}
-extension MonitorTable.Entry: Sendable where Peer: Sendable {}

@@ -25,7 +25,7 @@ extension ProcessCell {
             }
             if isSelf { return false }
             return core.makeRelations().monitors.monitored(
-                id, target, as: object, tag: tag, alias: alias)
+                id, target?.id ?? 0, as: object, tag: tag, alias: alias)
         }
         if isSelf { return ref }
         var makesRelations = false
@@ -59,14 +59,24 @@ extension ProcessCell {
             return action
         }
         guard case .disarm(let target, _) = action else { return false }
-        return target?.forgetMonitor(id) ?? false
+        return disarm(id, target)
+    }
+
+    /// Lets a target, if that is not 0, forget a monitor of this process.
+    ///
+    /// - Returns: whether it had not fired.
+    @discardableResult
+    final func disarm(_ id: UInt64, _ target: UInt64) -> Bool {
+        // One that is not in the table any more has ended, or does so at once when it comes back from
+        // where it is stuck.
+        if target == 0 { return false }
+        return node.table.find(target)?.forgetMonitor(id) ?? false
     }
 
     /// A monitor that watches this process was removed.
     ///
     /// - Returns: whether it had not fired.
-    @discardableResult
-    final func forgetMonitor(_ id: UInt64) -> Bool {
+    private final func forgetMonitor(_ id: UInt64) -> Bool {
         withCore { core in core.relations?.monitoredBy.remove(id) ?? false }
     }
 
@@ -95,8 +105,7 @@ extension ProcessCell {
                 result == nil
                 ? FiredMonitor(id: id, target: target, reason: reason)
                 : FiredMonitor(
-                    id: id, target: target, reason: reason, result: result, tag: nil,
-                    object: nil)
+                    id: id, reason: reason, result: result, tag: nil, object: .pid(target))
             return append(.down(fired), to: &core)
         }
         arrival.perform(for: self)
@@ -153,9 +162,9 @@ extension ProcessCell {
         guard isActive else { return .aliasUnknown(alias) }
         let failure = deliverUntyped(message)
         guard let taken else { return failure }
-        let (target, arrival) = withCore { core -> (ProcessCell?, Arrival) in
-            guard core.lifecycle.phase != .ended, !core.isClosing else { return (nil, .none) }
-            let action: MonitorTable<ProcessCell>.ReplyAction =
+        let (target, arrival) = withCore { core -> (UInt64, Arrival) in
+            guard core.lifecycle.phase != .ended, !core.isClosing else { return (0, .none) }
+            let action: MonitorTable.ReplyAction =
                 if case .monitor = taken {
                     core.relations?.monitors.replyEnded(id, wasDelivered: failure == nil) ?? .none
                 } else {
@@ -163,18 +172,18 @@ extension ProcessCell {
                 }
             switch action {
             case .none:
-                return (nil, .none)
+                return (0, .none)
             case .disarm(let target):
                 return (target, .none)
             case .restoreAlias:
                 core.relations?.rare?.aliases[id] = taken
                 node.aliases.insert(id, owner: self)
-                return (nil, .none)
+                return (0, .none)
             case .deliver(let reason, let result):
-                return (nil, receiveDown(id, reason, result, &core))
+                return (0, receiveDown(id, reason, result, &core))
             }
         }
-        target?.forgetMonitor(id)
+        disarm(id, target)
         arrival.perform(for: self)
         return failure
     }

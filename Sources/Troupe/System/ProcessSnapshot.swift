@@ -166,9 +166,7 @@ extension ProcessCell {
             messagesHandled: seen.handled - (seen.dropsOldest ? seen.dropped : 0),
             messagesDropped: seen.dropped,
             links: seen.ties.links.pids.sorted { $0.id < $1.id },
-            monitors: seen.ties.monitors.objects { target in
-                target.withCore { $0.lifecycle.phase != .ended }
-            },
+            monitors: seen.ties.monitors.objects { node.table.find($0)?.pid },
             monitoredBy: seen.ties.monitoredBy.peers.map { $0.pid },
             aliases: seen.ties.aliases.keys.sorted().map { alias(id: $0) },
             trapsExits: seen.trapsExits,
@@ -182,7 +180,7 @@ extension ProcessCell {
         var label: String?
         var waits: [Relations.Wait] = []
         var links = LinkTable<ProcessCell>()
-        var monitors = MonitorTable<ProcessCell>()
+        var monitors = MonitorTable()
         var monitoredBy = WatcherTable<ProcessCell>()
         var aliases: [UInt64: AliasUse] = [:]
 

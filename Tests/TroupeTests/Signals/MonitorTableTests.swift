@@ -9,11 +9,7 @@ import Testing
 
 @Suite("Monitor table: a pure state machine")
 struct MonitorTableTests {
-    struct Target: Addressed, Hashable {
-        let pid: Pid
-
-        init(_ id: UInt64) { pid = Pid(node: "x", id: id, creation: 1) }
-    }
+    private static func pid(_ id: UInt64) -> Pid { Pid(node: "x", id: id, creation: 1) }
 
     enum Input: CaseIterable {
         case demonitor, targetEnds, downIsTaken, replyBegins, replyArrives, replyIsRefused
@@ -24,7 +20,7 @@ struct MonitorTableTests {
         let mode: MonitorAlias?
         /// Whether a process is watched by its pid and there is nothing else.
         let isPlain: Bool
-        var table = MonitorTable<Target>()
+        var table = MonitorTable()
         var targetEnded = false
         var wasRemoved = false
         var isReplying = false
@@ -38,10 +34,10 @@ struct MonitorTableTests {
             self.isPlain = isPlain
             aliasIsActive = mode != nil
             let tag = isPlain ? nil : 5
-            #expect(table.monitored(7, Target(1), as: object, tag: tag, alias: mode) == isPlain)
+            #expect(table.monitored(7, 1, as: object, tag: tag, alias: mode) == isPlain)
         }
 
-        var object: MonitoredObject { isPlain ? .pid(Target(1).pid) : .name("n", node: "x") }
+        var object: MonitoredObject { isPlain ? .pid(pid(1)) : .name("n", node: "x") }
 
         /// Whether the driver could ever give this input now.
         func allows(_ input: Input) -> Bool {
@@ -59,8 +55,8 @@ struct MonitorTableTests {
             case .demonitor:
                 switch table.demonitored(7) {
                 case .none: #expect(wasRemoved || downsTaken > 0 || replyArrived)
-                case .disarm(let peer, let removesAlias):
-                    #expect(peer == (targetEnded && !isPlain ? nil : Target(1)))
+                case .disarm(let target, let removesAlias):
+                    #expect(target == (targetEnded && !isPlain ? 0 : 1))
                     #expect(removesAlias == (mode == .demonitor || mode == .replyDemonitor))
                     if removesAlias { aliasIsActive = false }
                 case .flush:
@@ -74,13 +70,10 @@ struct MonitorTableTests {
                 deliver(table.downArrived(7, .shutdown, result: nil))
             case .downIsTaken:
                 // A DOWN that was flushed stays in the mailbox and is passed over.
-                var ended: Target?
-                if table.downTaken(7, &ended) {
+                if table.downTaken(7) {
                     downsTaken += 1
-                    #expect(ended == (isPlain ? Target(1) : nil))
                 } else {
                     downsDelivered -= 1
-                    #expect(ended == nil)
                 }
                 #expect(!wasRemoved || downsTaken == 0 || downsDelivered == downsTaken)
             case .replyBegins:
@@ -93,8 +86,8 @@ struct MonitorTableTests {
                 replyArrived = replyArrived || wasDelivered
                 switch table.replyEnded(7, wasDelivered: wasDelivered) {
                 case .none: #expect(wasRemoved || downsTaken > 0)
-                case .disarm(let peer):
-                    #expect(wasDelivered && peer == (targetEnded ? nil : Target(1)))
+                case .disarm(let target):
+                    #expect(wasDelivered && target == (targetEnded ? 0 : 1))
                 case .restoreAlias:
                     #expect(!wasDelivered)
                     aliasIsActive = true
@@ -105,7 +98,7 @@ struct MonitorTableTests {
             }
         }
 
-        private mutating func deliver(_ action: MonitorTable<Target>.DownAction) {
+        private mutating func deliver(_ action: MonitorTable.DownAction) {
             switch action {
             case .ignore: #expect(wasRemoved || replyArrived)
             case .holdBack: #expect(isReplying)
@@ -168,19 +161,21 @@ struct MonitorTableTests {
 
     @Test("what is watched is listed until the target has ended or the monitor is removed")
     func objects() {
-        var table = MonitorTable<Target>()
+        var table = MonitorTable()
         let objects = (1...3).map { MonitoredObject.name("\($0)", node: "x") }
         for (id, object) in objects.enumerated() {
-            table.monitored(UInt64(id), Target(UInt64(id)), as: object, tag: nil, alias: nil)
+            table.monitored(UInt64(id), UInt64(id) + 1, as: object, tag: nil, alias: nil)
         }
-        #expect(table.objects { _ in true } == objects)
-        #expect(table.objects { $0 != Target(0) } == Array(objects.dropFirst()))
+        table.monitored(3, 4, as: .pid(Self.pid(4)), tag: nil, alias: nil)
+        let all = objects + [.pid(Self.pid(4))]
+        #expect(table.objects(Self.pid) == all)
+        #expect(table.objects { $0 == 1 ? nil : Self.pid($0) } == Array(all.dropFirst()))
         _ = table.demonitored(1)
         _ = table.downArrived(2, .normal, result: nil)
-        #expect(table.objects { _ in true } == [objects[0]])
-        var disarmed: [UInt64] = []
-        table.ended { id, _ in disarmed.append(id) }
-        #expect(disarmed == [0])
+        #expect(table.objects(Self.pid) == [all[0], all[3]])
+        var disarmed: [UInt64: UInt64] = [:]
+        table.ended { id, target in disarmed[id] = target }
+        #expect(disarmed == [0: 1, 3: 4])
         #expect(table.isEmpty)
     }
 }
