@@ -23,7 +23,7 @@ final class AsyncCell<Server: AsyncGenServer>: ProcessCell, @unchecked Sendable 
         self.server.initialize(to: nil)
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: AsyncCell<Server>.self)
-            switch command {
+            switch consume command {
             case .step:
                 cell.borrowRunner { cell, runner in
                     await unsafeDowncast(cell, to: AsyncCell<Server>.self).step(runner)

@@ -39,7 +39,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
         self.spareReply = nil
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: DirectCell<Server>.self)
-            switch command {
+            switch consume command {
             case .step:
                 cell.step()
                 return .accepted

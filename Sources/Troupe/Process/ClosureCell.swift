@@ -46,7 +46,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         self.budget = seed.traits.stepBudget
         super.init(seed: seed) { cell, command in
             let cell = unsafeDowncast(cell, to: ClosureCell.self)
-            switch command {
+            switch consume command {
             case .step:
                 guard let body = cell.body.take() else { return .accepted }
                 cell.borrowRunner { cell, runner in

@@ -97,7 +97,7 @@ class ProcessCell: @unchecked Sendable {
     /// The thread that has claimed the process last; see ``noteClaim()``.
     private let claimThread = Atomic<UInt>(0)
 
-    @usableFromInline let behaviour: @Sendable (ProcessCell, BehaviourCommand) -> PutResult
+    @usableFromInline let behaviour: @Sendable (ProcessCell, consuming BehaviourCommand) -> PutResult
     /// What it was made from. Kept as a whole, and not looked at in `init`: so it is moved here, and
     /// no reference is counted.
     @usableFromInline let seed: ProcessSeed
@@ -105,7 +105,7 @@ class ProcessCell: @unchecked Sendable {
     @usableFromInline
     init(
         seed: consuming ProcessSeed,
-        behaviour: @escaping @Sendable (ProcessCell, BehaviourCommand) -> PutResult
+        behaviour: @escaping @Sendable (ProcessCell, consuming BehaviourCommand) -> PutResult
     ) {
         self.core = ProcessCore()
         self.behaviour = behaviour
