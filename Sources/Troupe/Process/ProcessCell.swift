@@ -97,7 +97,8 @@ class ProcessCell: @unchecked Sendable {
     /// The thread that has claimed the process last; see ``noteClaim()``.
     private let claimThread = Atomic<UInt>(0)
 
-    @usableFromInline let behaviour: @Sendable (ProcessCell, consuming BehaviourCommand) -> PutResult
+    @usableFromInline let behaviour:
+        @Sendable (ProcessCell, consuming BehaviourCommand) -> PutResult
     /// What it was made from. Kept as a whole, and not looked at in `init`: so it is moved here, and
     /// no reference is counted.
     @usableFromInline let seed: ProcessSeed
