@@ -103,7 +103,8 @@ class MessageTimer: OwnedTimer, @unchecked Sendable {
         let content: any Sendable =
             isNamed ? MessageTimeout(timer: reference, message: message) : message
         let timer: MessageTimer
-        if case .pid = target, interval == nil {
+        // One of these is kept by a process, which keeps the node.
+        if case .pid = target, interval == nil, !hasEnded {
             timer = MessageTimer(content, owner: owner, second: second, service: node.timers)
         } else {
             timer = AddressedTimer(

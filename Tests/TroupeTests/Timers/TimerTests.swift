@@ -34,6 +34,23 @@ struct TimerTests {
         #expect(scheduler.timers.count == 0)
     }
 
+    @Test("a timer from outside for a process that has ended is over, and keeps its node all the same")
+    func ofNobody() async throws {
+        weak var node: Node?
+        var timer: TimerRef?
+        do {
+            let new = try Node(name: "short")
+            let ended = try new.spawn { _ in }
+            _ = try await ended.exitReason
+            timer = try new.send("late", to: .pid(ended.pid), after: .seconds(1000))
+            await new.stop()
+            node = new
+        }
+        #expect(node != nil)
+        #expect(timer?.remaining == nil && timer?.cancel() == nil)
+        timer = nil
+    }
+
     @Test("receive with a timeout returns nil when nothing comes, and what comes in time")
     func receiveTimeout() async throws {
         try await withNode { node in
