@@ -34,7 +34,7 @@ struct TimerTests {
         #expect(scheduler.timers.count == 0)
     }
 
-    @Test("a timer from outside for a process that has ended is over, and keeps its node all the same")
+    @Test("a timer from outside for a process that has ended is over, and keeps its node")
     func ofNobody() async throws {
         weak var node: Node?
         var timer: TimerRef?
