@@ -57,9 +57,10 @@ public enum ExitReason: Error, Sendable {
 
 extension Error {
     /// Itself, if it is an exit reason. Every process that ends itself comes here; a cast takes about
-    /// as long as all the rest of its `throw`.
+    /// as long as all the rest of its `throw`. It is left to those that hold something else: an error
+    /// that went through generic code can be in a box within a box.
     fileprivate var ownExitReason: ExitReason? {
-        guard Self.self == ExitReason.self else { return nil }
+        guard Self.self == ExitReason.self else { return self as? ExitReason }
         return withUnsafePointer(to: self) {
             UnsafeRawPointer($0).assumingMemoryBound(to: ExitReason.self).pointee
         }

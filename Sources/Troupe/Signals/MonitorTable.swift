@@ -121,9 +121,20 @@ struct MonitorTable: Sendable {
         case flush
     }
 
+    /// What is left of a monitor that is gone: its tag, for one. Not to be let go with a lock held, as
+    /// that may run the user's code.
+    struct Remains: Sendable {
+        fileprivate var special: Special?
+
+        init() {}
+    }
+
     /// The monitor is removed by its holder.
-    mutating func demonitored(_ id: UInt64) -> DemonitorAction {
+    ///
+    /// - Parameter remains: is set to what is left of it.
+    mutating func demonitored(_ id: UInt64, _ remains: inout Remains) -> DemonitorAction {
         guard let entry = entries.removeValue(forKey: id) else { return .none }
+        remains.special = entry.special
         switch entry.phase {
         case .armed, .replying:
             return .disarm(target: entry.target, removesAlias: entry.removesAlias)
@@ -172,13 +183,18 @@ struct MonitorTable: Sendable {
     }
 
     /// The message through the alias was delivered, or refused.
-    mutating func replyEnded(_ id: UInt64, wasDelivered: Bool) -> ReplyAction {
+    ///
+    /// - Parameter remains: is set to what is left of the monitor, if it is gone.
+    mutating func replyEnded(
+        _ id: UInt64, wasDelivered: Bool, _ remains: inout Remains
+    ) -> ReplyAction {
         guard let entry = entries[id], let special = entry.special else { return .none }
         switch special.phase {
         case .armed, .fired:
             return .none
         case .replying where wasDelivered, .replyingAfterDown where wasDelivered:
             entries[id] = nil
+            remains.special = special
             return .disarm(target: entry.target)
         case .replying:
             entries[id] = Entry(target: entry.target, special: Special(special, .armed))

@@ -53,8 +53,9 @@ extension ProcessCell {
             return false
         }
         let id = ref.reference.id
+        var remains = MonitorTable.Remains()
         let action = withCore { core in
-            let action = core.relations?.monitors.demonitored(id) ?? .none
+            let action = core.relations?.monitors.demonitored(id, &remains) ?? .none
             if case .disarm(_, removesAlias: true) = action { removeAlias(id, &core) }
             return action
         }
@@ -67,8 +68,8 @@ extension ProcessCell {
     /// - Returns: whether it had not fired.
     @discardableResult
     final func disarm(_ id: UInt64, _ target: UInt64) -> Bool {
-        // One that is not in the table any more has ended, or does so at once when it comes back from
-        // where it is stuck.
+        // One that is not in the table any more has ended, or does so at once if it comes back from
+        // where it is stuck: then its DOWN is passed over.
         if target == 0 { return false }
         return node.table.find(target)?.forgetMonitor(id) ?? false
     }
@@ -162,11 +163,13 @@ extension ProcessCell {
         guard isActive else { return .aliasUnknown(alias) }
         let failure = deliverUntyped(message)
         guard let taken else { return failure }
+        var remains = MonitorTable.Remains()
         let (target, arrival) = withCore { core -> (UInt64, Arrival) in
             guard core.lifecycle.phase != .ended, !core.isClosing else { return (0, .none) }
             let action: MonitorTable.ReplyAction =
                 if case .monitor = taken {
-                    core.relations?.monitors.replyEnded(id, wasDelivered: failure == nil) ?? .none
+                    core.relations?.monitors.replyEnded(
+                        id, wasDelivered: failure == nil, &remains) ?? .none
                 } else {
                     failure == nil ? .none : .restoreAlias
                 }

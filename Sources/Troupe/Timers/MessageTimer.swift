@@ -173,7 +173,9 @@ private final class AddressedTimer: MessageTimer, @unchecked Sendable {
 
     override var repeats: Bool { interval > 0 }
 
-    override func deliver() -> SendFailure? { home.sendUntyped(message, to: target) }
+    override func deliver() -> SendFailure? {
+        if case .pid = target { super.deliver() } else { home.sendUntyped(message, to: target) }
+    }
 
     override func fire() -> UInt64? {
         _ = super.fire()

@@ -86,4 +86,22 @@ struct ExitSignalTests {
         #expect(ExitReason(thrown: ExitReason.shutdown) == .shutdown)
         #expect(ExitReason(thrown: TestError(4)) == .error(TestError(4)))
     }
+
+    @Test("a reason is itself, however many boxes it was thrown in")
+    func boxes() async throws {
+        func rethrow<Failure: Error>(_ error: Failure) throws { throw error }
+
+        for reason in ExitReason.examples {
+            let error: any Error = reason
+            do {
+                try rethrow(error)
+            } catch { #expect(ExitReason(thrown: error) == reason) }
+            do {
+                try await withCheckedThrowingContinuation {
+                    (continuation: CheckedContinuation<Void, any Error>) in
+                    continuation.resume(throwing: error)
+                }
+            } catch { #expect(ExitReason(thrown: error) == reason) }
+        }
+    }
 }

@@ -53,7 +53,8 @@ struct MonitorTableTests {
         mutating func give(_ input: Input) {
             switch input {
             case .demonitor:
-                switch table.demonitored(7) {
+                var remains = MonitorTable.Remains()
+                switch table.demonitored(7, &remains) {
                 case .none: #expect(wasRemoved || downsTaken > 0 || replyArrived)
                 case .disarm(let target, let removesAlias):
                     #expect(target == (targetEnded && !isPlain ? 0 : 1))
@@ -84,7 +85,8 @@ struct MonitorTableTests {
                 isReplying = false
                 let wasDelivered = input == .replyArrives
                 replyArrived = replyArrived || wasDelivered
-                switch table.replyEnded(7, wasDelivered: wasDelivered) {
+                var remains = MonitorTable.Remains()
+                switch table.replyEnded(7, wasDelivered: wasDelivered, &remains) {
                 case .none: #expect(wasRemoved || downsTaken > 0)
                 case .disarm(let target):
                     #expect(wasDelivered && target == (targetEnded ? 0 : 1))
@@ -170,7 +172,8 @@ struct MonitorTableTests {
         let all = objects + [.pid(Self.pid(4))]
         #expect(table.objects(Self.pid) == all)
         #expect(table.objects { $0 == 1 ? nil : Self.pid($0) } == Array(all.dropFirst()))
-        _ = table.demonitored(1)
+        var remains = MonitorTable.Remains()
+        _ = table.demonitored(1, &remains)
         _ = table.downArrived(2, .normal, result: nil)
         #expect(table.objects(Self.pid) == [all[0], all[3]])
         var disarmed: [UInt64: UInt64] = [:]

@@ -65,6 +65,19 @@ struct MonitorTests {
         }
     }
 
+    @Test("the tag of a removed monitor is let go without a lock: it may send to the watcher")
+    func unwantedTag() async throws {
+        try await withNode { node in
+            let target = try node.spawn(Counter.self, 0).pid
+            let word = try await node.inProcess { process in
+                let ref = process.monitor(target, tag: Parcel(process.node, process.pid))
+                #expect(process.demonitor(ref))
+                return try await process.receive(String.self)
+            }
+            #expect(word == "gone")
+        }
+    }
+
     @Test("the value in an unwanted DOWN is let go without a lock: it may send to the watcher")
     func unwantedValue() async throws {
         try await withNode { node in

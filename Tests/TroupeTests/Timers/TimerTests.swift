@@ -49,6 +49,7 @@ struct TimerTests {
         #expect(node != nil)
         #expect(timer?.remaining == nil && timer?.cancel() == nil)
         timer = nil
+        await waitWhile { [weak node] in node != nil }
     }
 
     @Test("receive with a timeout returns nil when nothing comes, and what comes in time")
