@@ -183,8 +183,8 @@ extension ProcessContext {
     /// mailbox. OTP: `demonitor(Ref, [flush, info])`.
     ///
     /// - Returns: whether the monitor was still armed. False when the target has ended, so that its
-    ///   DOWN was on its way, was in the mailbox or has been handled, and for the monitor of another
-    ///   process, which stays.
+    ///   DOWN was on its way, was in the mailbox or has been handled; when it was killed and left
+    ///   behind, as its callback does not return; and for the monitor of another process, which stays.
     @discardableResult
     public func demonitor(_ ref: MonitorRef) -> Bool {
         cell.demonitor(ref)
