@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-import Glibc
 public import Synchronization
 
 /// A lock that is held for some tens of nanoseconds, without what it protects: for hot objects that

@@ -26,4 +26,17 @@ struct HeapRoomTests {
                 8192..<28_672, 0..<0, 28_672..<40_960, 53_248..<73_728, 0..<0, 0..<0, 0..<0,
             ])
     }
+
+    @Test("a thread that gets the same piece again asks half as often, until one is new")
+    func seldom() {
+        var room = HeapRoom()
+        var counts: [Int] = []
+        for _ in 0..<7 {
+            _ = room.note(5_000..<30_000, pageLength: 4096)
+            counts.append(room.objectsToNext)
+        }
+        #expect(counts == [256, 512, 1024, 2048, 4096, 4096, 4096])
+        _ = room.note(25_000..<50_000, pageLength: 4096)
+        #expect(room.objectsToNext == 256)
+    }
 }
