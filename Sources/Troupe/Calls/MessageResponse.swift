@@ -55,8 +55,11 @@ extension ProcessContext {
         _ request: Server.Call, to server: ServerRef<Server>, timeout: Duration
     ) -> (id: RequestID, reply: TypedReplyCell<Server.Reply>) {
         let id = RequestID(reference: makeReference())
-        let reply = server.sendRequest(request).reply
+        let reply = TypedReplyCell<Server.Reply>(callee: server.pid)
+        // Before the server can answer: else what it does after that, as to end, could come before the
+        // response.
         cell.deliverResponse(of: reply, as: id, timeout: timeout)
+        server.send(request, replyingTo: reply)
         return (id, reply)
     }
 

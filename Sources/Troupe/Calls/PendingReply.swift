@@ -80,10 +80,16 @@ extension ServerRef {
     @inlinable
     public func sendRequest(_ request: Server.Call) -> PendingReply<Server.Reply> {
         let reply = TypedReplyCell<Server.Reply>(callee: pid)
+        send(request, replyingTo: reply)
+        return PendingReply(reply, from: cell)
+    }
+
+    /// Sends a request whose reply, or failure, is put into a place of its own.
+    @inlinable
+    func send(_ request: Server.Call, replyingTo reply: TypedReplyCell<Server.Reply>) {
         if let failure = cell.putFailure(cell.put(envelope: Envelope<Server>.call(request, reply)))
         {
             reply.fail(failure)
         }
-        return PendingReply(reply, from: cell)
     }
 }

@@ -44,8 +44,9 @@ extension ProcessContext {
         let reply = TypedReplyCell<Result<ProcessTask<Value>, TaskError>>(callee: supervisor.pid)
         let request = TaskSupervisor.start(reply, for: cell, options, shutdown, body)
         let id = cell.expectResponse(from: supervisor.pid)
-        if let failure = supervisor.put(request, reply) { reply.fail(failure) }
+        // Before the supervisor can answer, as with other requests.
         reply.observe(StartForwarder(owner: cell, id: id, reply: reply), token: 0)
+        if let failure = supervisor.put(request, reply) { reply.fail(failure) }
         return id
     }
 }

@@ -32,6 +32,73 @@ struct RequestTests {
         }
     }
 
+    /// Answers, and ends at once.
+    private struct LastAnswer: GenServer {
+        init(_ argument: Void, process: ServerProcess) {}
+
+        mutating func handleCall(
+            _ request: Void, from: From<Int>, process: ServerProcess
+        ) -> CallResult<Int> { .stop(.normal, reply: 1) }
+    }
+
+    /// Asks many servers that it is linked with, and counts the exits that come before the response.
+    private struct Asker: GenServer {
+        enum Call: Sendable { case ask(count: Int) }
+
+        private var servers: [RequestID: Pid] = [:]
+        private var unanswered: Set<Pid> = []
+        private var exitsLeft = 0
+        private var earlyExitCount = 0
+        private var from: From<Int>?
+
+        init(_ argument: Void, process: ServerProcess) { process.setTrapsExits(true) }
+
+        mutating func handleCall(
+            _ request: Call, from: From<Int>, process: ServerProcess
+        ) throws -> CallResult<Int> {
+            guard case .ask(let count) = request else { return .noReply }
+            exitsLeft = count
+            self.from = from
+            for _ in 0..<count {
+                let server = try process.spawnLinked(LastAnswer.self, ())
+                unanswered.insert(server.pid)
+                servers[process.sendRequest((), to: server)] = server.pid
+            }
+            return .noReply
+        }
+
+        mutating func handleInfo(_ message: any Sendable, process: ServerProcess) {
+            switch message {
+            case let response as MessageResponse:
+                if let server = servers.removeValue(forKey: response.request) {
+                    unanswered.remove(server)
+                }
+            case let exit as MessageExit:
+                if unanswered.contains(exit.from) { earlyExitCount += 1 }
+                exitsLeft -= 1
+                if exitsLeft == 0 { from?.reply(earlyExitCount) }
+            default: break
+            }
+        }
+    }
+
+    @Test("a response comes before what the server did after it had answered")
+    func order() async throws {
+        // More threads than processors: one that has just sent a request often has to wait.
+        let scheduler = Scheduler.threads(8)
+        let options = NodeOptions(events: NoEvents(), scheduler: scheduler)
+        try await withNode(options) { node in
+            let askers = try (0..<4).map { _ in try node.spawn(Asker.self, ()) }
+            for _ in 0..<50 {
+                let answers = askers.map { $0.sendRequest(.ask(count: 200)) }
+                for answer in answers {
+                    #expect(try await answer.receive(timeout: .seconds(60)) == 0)
+                }
+            }
+        }
+        scheduler.shutDown()
+    }
+
     @Test("a wait that is cancelled leaves the request alone; a receive gives it up")
     func cancelled() async throws {
         try await withNode { node in

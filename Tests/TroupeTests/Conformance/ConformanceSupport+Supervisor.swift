@@ -167,8 +167,13 @@ extension Node {
     }
 
     /// Waits until a process has ended and those who are linked with it have been told.
-    func waitForEnd(of pid: Pid) async {
-        guard case .process(let cell) = locate(pid) else { return }
+    ///
+    /// - Parameter end: ends it, now or soon. One that cannot be found any more may have told nobody
+    ///   yet: so it is looked for before.
+    func waitForEnd(of pid: Pid, after end: () -> Void = {}) async {
+        let found = locate(pid)
+        end()
+        guard case .process(let cell) = found else { return }
         _ = try? await cell.exitReason(deadline: .max)
     }
 }

@@ -72,7 +72,8 @@ struct PartitionSupervisorConformanceTests {
             try partitions[1].cast(.increment(by: 5))
             #expect(try await partitions[1].call(.value) == 105)
             node.kill(before[1])
-            await waitWhile { partitions[1].pid == nil || partitions[1].pid == before[1] }
+            // Asked once: nobody holds the name for a moment.
+            await waitWhile { (partitions[1].pid ?? before[1]) == before[1] }
             #expect(try await partitions[1].call(.value) == 100)
             let children = try await supervisor.whichChildren()
             #expect(children.map(\.id) == ["3", "2", "1", "0"])

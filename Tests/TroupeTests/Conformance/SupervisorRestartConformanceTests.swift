@@ -362,8 +362,7 @@ struct SupervisorRestartConformanceTests {
                     }
                 ])
                 let first = await runs.wait(for: 1)[0]
-                go.open()
-                await node.waitForEnd(of: first)
+                await node.waitForEnd(of: first) { go.open() }
                 let children = try await tree.whichChildren()
                 switch (restart, reason.isClean) {
                 case (.permanent, _), (.transient, false):

@@ -209,7 +209,8 @@ struct PoolCrashTests {
             #expect(node.count == 0)
 
             let pool = try await node.spawn(Pool<Counter>.self, spec(3))
-            #expect(await pool.failure(of: .fail(1)) == .exited(.error(TestError(1))))
+            let failureOfCall = await pool.failure(of: .fail(1))
+            #expect(failureOfCall == .exited(.error(TestError(1))))
             #expect(try await pool.exitReason == .shutdown)
             // The crash, and the attempt to start another.
             #expect(starts.value == 4)

@@ -110,8 +110,7 @@ struct SupervisorTests {
             ])
             let first = try await tree.pid(of: "c1")
             #expect(tree.info?.links == [first])
-            node.kill(first)
-            await node.waitForEnd(of: first)
+            await node.waitForEnd(of: first) { node.kill(first) }
             let second = try await tree.pid(of: "c1")
             #expect(starts.elements == [first, second])
             try await tree.stop()
