@@ -41,8 +41,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
             let cell = unsafeDowncast(cell, to: DirectCell<Server>.self)
             switch consume command {
             case .step:
-                cell.step()
-                return .accepted
+                return cell.step() ? .gone : .accepted
             case .put(let message):
                 return cell.put(envelope: Envelope<Server>.info(message))
             case .enqueue(let message, let delivery):
@@ -70,9 +69,9 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     }
 
     @inlinable
-    func step() {
+    func step() -> Bool {
         noteBegin()
-        withUnsafeMutablePointer(to: &server) { server in
+        return withUnsafeMutablePointer(to: &server) { server in
             var batch = MessageQueue()
             var budget = traits.stepBudget
             // One for all messages: to make it retains the process.
@@ -84,14 +83,16 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                         countPopped()
                         budget -= 1
                         if let ending = handle(envelope.move(), server, process) {
-                            return end(ending, server, batch: &batch)
+                            end(ending, server, batch: &batch)
+                            return true
                         }
                         if budget <= 0 || attention.load(ordering: .relaxed) { break }
                     }
                 case .info(let message):
                     budget -= 1
                     if let ending = handle(info: message, server, process) {
-                        return end(ending, server, batch: &batch)
+                        end(ending, server, batch: &batch)
+                        return true
                     }
                 case .single(let work):
                     budget -= 1
@@ -100,15 +101,17 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
                     }
                     work.observer?.received(envelope, by: self)
                     if let ending = handle(envelope, server, process) {
-                        return end(ending, server, batch: &batch)
+                        end(ending, server, batch: &batch)
+                        return true
                     }
                     work.observer?.handled(envelope, by: self)
                 case .inspect(let body):
                     body(server)
                 case .stop(let reason):
-                    return end(Ending(own: reason), server, batch: &batch)
+                    end(Ending(own: reason), server, batch: &batch)
+                    return true
                 case .done:
-                    return
+                    return false
                 }
             }
         }

@@ -27,13 +27,15 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
         @usableFromInline var read: Int32
         @usableFromInline var write: Int32
         @usableFromInline var capacity: Int32
+        @usableFromInline let byteCount: Int32
 
         @inlinable
-        init(capacity: Int32) {
+        init(capacity: Int32, byteCount: Int32) {
             self.next = nil
             self.read = 0
             self.write = 0
             self.capacity = capacity
+            self.byteCount = byteCount
         }
     }
 
@@ -51,9 +53,10 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
     /// and without a look at what lies beside it, which is rarely in the cache.
     @inlinable
     static func firstCapacity<E>(of type: E.Type) -> Int32 {
-        let room = 120 - offset(of: E.self)
+        let room = smallByteCount - offset(of: E.self)
         return Int32(max(1, min(8, room / max(1, MemoryLayout<E>.stride))))
     }
+    @inlinable static var smallByteCount: Int { 120 }
     @inlinable static var largestCapacity: Int32 { 64 }
     /// A chunk that an idle process may keep.
     @inlinable static var keptCapacity: Int32 { 8 }
@@ -75,12 +78,13 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
     @inlinable
     static func makeChunk<E>(capacity: Int32, of type: E.Type) -> UnsafeMutablePointer<Chunk> {
         let alignment = max(MemoryLayout<E>.alignment, MemoryLayout<Chunk>.alignment)
+        let byteCount = offset(of: E.self) + Int(capacity) * MemoryLayout<E>.stride
         let raw = UnsafeMutableRawPointer.allocate(
-            byteCount: offset(of: E.self) + Int(capacity) * MemoryLayout<E>.stride,
+            byteCount: byteCount,
             // What malloc gives anyway; asking for less lets it take the fast way.
             alignment: alignment <= 16 ? 16 : alignment)
         let chunk = raw.bindMemory(to: Chunk.self, capacity: 1)
-        chunk.initialize(to: Chunk(capacity: capacity))
+        chunk.initialize(to: Chunk(capacity: capacity, byteCount: Int32(clamping: byteCount)))
         return chunk
     }
 
@@ -202,6 +206,13 @@ struct MessageQueue: ~Copyable, @unchecked Sendable {
             head.pointee.write = 0
             return
         }
+        releaseMemory()
+    }
+
+    /// Frees the memory of an empty queue but for a first chunk of the usual size.
+    mutating func trimToFirstChunk() {
+        assert(isEmpty)
+        if let head, head == tail, Int(head.pointee.byteCount) <= Self.smallByteCount { return }
         releaseMemory()
     }
 

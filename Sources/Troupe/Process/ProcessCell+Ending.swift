@@ -71,7 +71,7 @@ extension ProcessCell {
                 self,
                 traits.leftovers.areDropped ? .discard(queue, reason) : .rescue(queue, reason))
         }
-        queue.releaseMemory()
+        queue.trimToFirstChunk()
         for farewell in farewells { farewell(reason) }
         if let relations {
             sendSignals(reason, relations)
@@ -81,11 +81,22 @@ extension ProcessCell {
         node.processEnded(id)
         let waiters = withCore { core in
             core.isOver = true
+            // What is left is small. It goes with the process, to the thread whose memory it most often
+            // is; see ``ReturnBox``.
+            queue.moveAll(to: &core.queue)
             defer { core.exitWaiters = [] }
             return core.exitWaiters
         }
         for waiter in waiters { waiter.complete(reason) }
         return reason
+    }
+
+    /// What the user has put into the reason goes now, not with this process, which has ended and which
+    /// nobody refers to any more.
+    final func forgetReason() {
+        let reason = withCore { $0.lifecycle.stopReason.take() }
+        // Not destroyed with the lock held.
+        _ = reason
     }
 
     /// Names, aliases, timers, and what is attached, so that the process holds nothing when its end

@@ -113,8 +113,11 @@ class ProcessCell: @unchecked Sendable {
         self.seed = seed
     }
 
-    // One that was made and never ended.
-    deinit { core.relations?.release() }
+    // There are relations or messages yet when it has never ended.
+    deinit {
+        core.relations?.release()
+        if core.queue.isEmpty { core.queue.releaseMemory() }
+    }
 
     @inlinable final var node: Node { seed.node }
     @inlinable final var scheduler: Scheduler { seed.traits.scheduler }

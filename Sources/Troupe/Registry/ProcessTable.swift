@@ -113,14 +113,15 @@ struct ProcessTable: ~Copyable, Sendable {
     }
 
     /// Where this thread spawns next. Thread 1 of 3 or 4 spawns in shard 1, after a while in 5, and so
-    /// on: no other thread does, unless there are more of them than shards.
+    /// on: no other thread does, unless there are more of them than shards. That while is short: another
+    /// thread, which runs what was spawned, and sees it end, is seldom in the same shard then.
     private func chooseShard() -> Int {
         guard let thread = WorkerLocal.current else {
             return Int(nextShard.add(1, ordering: .relaxed).oldValue) & (shards.count - 1)
         }
-        let turn = thread.pointee.spawnCount >> 6
-        thread.pointee.spawnCount += 1
-        thread.pointee.heapRoom.willAllocate()
+        let (count, returned) = thread.pointee.willSpawn()
+        returned?.release()
+        let turn = count >> 4
         return (thread.pointee.index + turn * thread.pointee.stride) & (shards.count - 1)
     }
 

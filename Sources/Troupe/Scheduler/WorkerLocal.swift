@@ -25,8 +25,12 @@ struct WorkerLocal {
     /// How deep inits nest on the stack; see ``Nesting``.
     var initDepth = 0
     /// How many processes the thread has begun to spawn.
-    var spawnCount = 0
+    private var spawnCount = 0
     var heapRoom = HeapRoom()
+    /// Processes that ended here and that another thread has made.
+    var returns = Returns<ProcessCell>()
+    /// Processes that this thread has made and that have come back, with a reference to each.
+    private var returned: [Unmanaged<ProcessCell>] = []
     var catchesNextJob = false
     var caughtJob: UnownedJob?
     var catchesAssignment = false
@@ -65,6 +69,31 @@ struct WorkerLocal {
         Self.slot.value = nil
         place.deinitialize(count: 1)
         place.deallocate()
+    }
+
+    /// The thread is about to make a process.
+    ///
+    /// - Returns: how many it has made before, and one of these that has come back, to be destroyed.
+    mutating func willSpawn() -> (count: Int, returned: Unmanaged<ProcessCell>?) {
+        heapRoom.willAllocate()
+        worker._withUnsafeGuaranteedRef { $0.returned.open() }
+        defer { spawnCount += 1 }
+        return (spawnCount, takeReturned())
+    }
+
+    /// Takes a process that has come back, to be destroyed when nothing here is accessed any more.
+    mutating func takeReturned() -> Unmanaged<ProcessCell>? {
+        if returned.isEmpty { worker._withUnsafeGuaranteedRef { $0.returned.takeAll(&returned) } }
+        return returned.popLast()
+    }
+
+    /// Takes all processes that have come back, to be destroyed as before. No more will come until the
+    /// thread makes others.
+    mutating func takeLastReturned() -> [Unmanaged<ProcessCell>] {
+        var (all, last): ([Unmanaged<ProcessCell>], [Unmanaged<ProcessCell>]) = ([], [])
+        swap(&all, &returned)
+        worker._withUnsafeGuaranteedRef { $0.returned.takeAll(&last, closing: true) }
+        return all + last
     }
 
     /// Whether the turn of `cell`, which is due, is not to be queued.

@@ -251,8 +251,11 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     private func run(_ worker: Worker, _ local: UnsafeMutablePointer<WorkerLocal>) {
         var tick: UInt32 = 0
         var hasJustWoken = false
+        // Once more if what is destroyed spawns.
+        defer { while letGoOfAll(local) {} }
         while !isShutDown.load(ordering: .relaxed) {
             tick &+= 1
+            local.pointee.takeReturned()?.release()
             if timers.isOffered { timers.fireOffered() }
             // In turn with what came from outside, which a busy local queue would starve. What runs
             // here may take milliseconds.
@@ -265,6 +268,9 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
                 if hasJustWoken { stopCountingAsWatcher() }
                 hasJustWoken = false
                 execute(next, on: local)
+            } else if letGoOfAll(local) {
+                // Something may have been pushed by what was destroyed.
+                continue
             } else if let loot = sleep(worker) {
                 execute(loot, on: local)
             } else {
@@ -279,6 +285,8 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         case .process(let cell):
             begin(cell, on: local)
         case .job(let job):
+            // It may take long.
+            sendReturns(of: local)
             local.pointee.worker._withUnsafeGuaranteedRef { $0.noteBegin() }
             job.runSynchronously(on: asUnownedTaskExecutor())
             runCaught(by: local)
@@ -286,10 +294,53 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     }
 
     /// The turn of a process has come.
-    private func begin(_ cell: ProcessCell, on local: UnsafeMutablePointer<WorkerLocal>) {
+    private func begin(
+        _ cell: consuming ProcessCell, on local: UnsafeMutablePointer<WorkerLocal>
+    ) {
         local.pointee.worker._withUnsafeGuaranteedRef { $0.noteBegin() }
-        _ = cell.behaviour(cell, .step)
+        var isCollected = false
+        if cell.behaviour(cell, .step) == .gone { isCollected = collect(cell, on: local) }
+        if !isCollected || local.pointee.returns.isFull { sendReturns(of: local) }
         runCaught(by: local)
+    }
+
+    /// A process has ended here: it is to be destroyed by the thread that has made it, if that makes
+    /// others and nobody else needs it.
+    ///
+    /// - Returns: whether it is.
+    private func collect(
+        _ cell: consuming ProcessCell, on local: UnsafeMutablePointer<WorkerLocal>
+    ) -> Bool {
+        // Now and then it is another thread, as of one that was spawned from outside: that does no harm.
+        let maker = cell.traits.key.thread
+        guard maker != local.pointee.index, maker < workers.count, isKnownUniquelyReferenced(&cell)
+        else { return false }
+        if maker != local.pointee.returns.owner { sendReturns(of: local) }
+        // Asked for the first one only: not to look at what is another thread's.
+        if local.pointee.returns.isEmpty, !workers[maker].returned.isOpen { return false }
+        cell.forgetReason()
+        local.pointee.returns.add(cell, of: maker)
+        return true
+    }
+
+    /// Gives back what was made by another thread.
+    private func sendReturns(of local: UnsafeMutablePointer<WorkerLocal>) {
+        guard !local.pointee.returns.isEmpty else { return }
+        // Taken out, as what is destroyed may run anything.
+        var returns = local.pointee.returns.takeAll()
+        workers[local.pointee.returns.owner].returned.put(&returns)
+        local.pointee.returns.reuse(returns)
+    }
+
+    /// The thread has nothing to do: it keeps no process that has ended.
+    ///
+    /// - Returns: whether there may have been one.
+    private func letGoOfAll(_ local: UnsafeMutablePointer<WorkerLocal>) -> Bool {
+        let isOpen = local.pointee.worker._withUnsafeGuaranteedRef { $0.returned.isOpen }
+        guard isOpen || !local.pointee.returns.isEmpty else { return false }
+        sendReturns(of: local)
+        for process in local.pointee.takeLastReturned() { process.release() }
+        return true
     }
 
     private func runCaught(by local: UnsafeMutablePointer<WorkerLocal>) {
@@ -460,6 +511,9 @@ final class Worker: @unchecked Sendable {
     /// Whether it is among the idle ones of the pool, with whose lock held this is written.
     let isAsleep = Atomic(false)
     private let padding1 = CacheLinePadding()
+    /// Ended processes that this thread has made.
+    let returned = ReturnBox<ProcessCell>()
+    private let padding3 = CacheLinePadding()
 
     /// The epochs of all workers when this one last looked at them as the watcher, by their indices.
     var seenEpochs: [UInt64]
