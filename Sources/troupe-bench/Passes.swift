@@ -17,16 +17,18 @@ struct Passes {
         defer { peer?.removeFiles() }
         var troupe = Samples()
         var erlang = Samples()
+        var handOvers: [Double] = []
         var allRan = true
         for pass in 1...options.samples {
             note("pass \(pass) of \(options.samples)")
             for figure in figures {
+                if let time = HandOver.measure() { handOvers.append(time) }
                 let sample = Sample(figure: figure, threads: options.threads)
-                allRan = troupe.add(try sample.runApart()) && allRan
+                allRan = troupe.add(try sample.runApart(), pass: pass) && allRan
                 guard let peer, figure.hasPeer else { continue }
                 let result = try peer.sample(figure)
                 if result.status != 0 { note("erlang: \(figure.name) failed") }
-                allRan = erlang.add(result) && allRan
+                allRan = erlang.add(result, pass: pass) && allRan
             }
         }
         let report = Report(troupe: troupe, erlang: erlang)
@@ -37,9 +39,11 @@ struct Passes {
         print(report.markdown, terminator: "\n\n")
         let command = ["Command: troupe-bench"] + CommandLine.arguments.dropFirst()
         let erlangLine = peer.map { [$0.versionLine] } ?? []
-        for line in [command.joined(separator: " ")] + Machine.lines + erlangLine {
-            print("- \(line)")
-        }
+        let handOverLine =
+            handOvers.isEmpty
+            ? [] : ["Line of cache, there and back: \(Summary(handOvers, unit: "ns").cell)"]
+        let machine = Machine.lines + handOverLine + erlangLine
+        for line in [command.joined(separator: " ")] + machine { print("- \(line)") }
         return allRan
     }
 }

@@ -14,8 +14,8 @@ struct Report {
     var lines: [String] {
         troupe.names.map { name in
             guard let own = troupe.summary(of: name) else { return name }
-            let others = others(of: name).map { label, other in
-                let ratio = Self.text(ratio: own.ratio(to: other))
+            let others = others(of: name).map { label, other, ratio in
+                let ratio = Self.text(ratio: ratio)
                 return "  \(label) \(Summary.text(other.median)) \(other.unit)  ratio \(ratio)"
             }
             return "\(name) \(own)" + others.joined()
@@ -32,8 +32,7 @@ struct Report {
             let others = others(of: name)
             let isAlternative = Figure.all.contains { $0.name == name && $0.counterpart != nil }
             if others.isEmpty, !isAlternative { alone.rows.append([name, own.cell]) }
-            for (label, other) in others {
-                let ratio = own.ratio(to: other)
+            for (label, other, ratio) in others {
                 let row = [name, own.cell, label, other.cell, Self.text(ratio: ratio)]
                 compared.append((row, ratio ?? 0))
             }
@@ -51,12 +50,17 @@ struct Report {
 
     /// What a row of Troupe is compared with: Erlang's row of that name, and what does the same in
     /// Swift alone.
-    private func others(of name: String) -> [(label: String, Summary)] {
-        var others = Figure.all.filter { $0.counterpart == name }.compactMap { figure in
-            troupe.summary(of: figure.name).map { (label: figure.name, $0) }
+    private func others(of name: String) -> [(label: String, Summary, ratio: Double?)] {
+        func other(_ label: String, _ otherName: String, in samples: Samples) -> (
+            label: String, Summary, ratio: Double?
+        )? {
+            samples.summary(of: otherName).map {
+                (label, $0, troupe.ratio(of: name, to: otherName, in: samples))
+            }
         }
-        if let peer = erlang.summary(of: name) { others.insert(("erlang", peer), at: 0) }
-        return others
+        let alternatives = Figure.all.filter { $0.counterpart == name }
+            .compactMap { other($0.name, $0.name, in: troupe) }
+        return [other("erlang", name, in: erlang)].compactMap(\.self) + alternatives
     }
 
     private static func text(ratio: Double?) -> String { ratio.map(Summary.text) ?? "-" }

@@ -8,27 +8,41 @@ import Foundation
 /// The samples of all rows, in the order in which the rows first came.
 struct Samples {
     private(set) var names: [String] = []
-    private var rows: [String: [Row]] = [:]
+    private var rows: [String: [(pass: Int, row: Row)]] = [:]
 
     /// Adds the rows that one sample has printed.
     ///
     /// - Returns: whether the sample was good. One that failed adds nothing.
-    mutating func add(_ result: Subprocess.Result) -> Bool {
+    mutating func add(_ result: Subprocess.Result, pass: Int) -> Bool {
         guard result.status == 0 else { return false }
         for line in result.output.split(separator: "\n") {
             let parts = line.split(separator: " ")
             guard parts.count == 3, let value = Double(parts[1]) else { return false }
             let row = Row(String(parts[0]), value, String(parts[2]))
             if rows[row.name] == nil { names.append(row.name) }
-            rows[row.name, default: []].append(row)
+            rows[row.name, default: []].append((pass, row))
         }
         return true
     }
 
     /// What is to be told of a row; nil when there is no sample of it.
     func summary(of name: String) -> Summary? {
-        guard let rows = rows[name], let unit = rows.first?.unit else { return nil }
-        return Summary(rows.map(\.value).sorted(), unit: unit)
+        guard let rows = rows[name], let unit = rows.first?.row.unit else { return nil }
+        return Summary(rows.map(\.row.value), unit: unit)
+    }
+
+    /// How many times the other's row this one is: the median of the passes that have both. In each pass
+    /// the two were measured within a short time, Erlang's right after Troupe's: so a machine that is
+    /// slower for a while is so for both, mostly.
+    ///
+    /// - Returns: nil when no pass has both, or the other's is 0.
+    func ratio(of name: String, to otherName: String, in other: Samples) -> Double? {
+        let others = Dictionary(
+            (other.rows[otherName] ?? []).map { ($0.pass, $0.row.value) }, uniquingKeysWith: { $1 })
+        let ratios = (rows[name] ?? []).compactMap { pass, row in
+            others[pass].flatMap { $0 == 0 ? nil : row.value / $0 }
+        }
+        return ratios.isEmpty ? nil : Summary(ratios, unit: "").median
     }
 }
 
@@ -44,8 +58,9 @@ struct Summary: CustomStringConvertible {
     var cell: String { "\(Self.text(median)) \(unit) (\(range))" }
     private var range: String { "\(Self.text(least))..\(Self.text(greatest))" }
 
-    /// - Parameter sorted: the values, not empty, the least first.
-    init(_ sorted: [Double], unit: String) {
+    /// - Parameter values: at least one, in any order.
+    init(_ values: [Double], unit: String) {
+        let sorted = values.sorted()
         let middle = sorted.count / 2
         self.median =
             sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
@@ -53,11 +68,6 @@ struct Summary: CustomStringConvertible {
         self.least = sorted[0]
         self.greatest = sorted[sorted.count - 1]
         self.count = sorted.count
-    }
-
-    /// How many times the other's median this one is; nil when that is 0.
-    func ratio(to other: Summary) -> Double? {
-        other.median == 0 ? nil : median / other.median
     }
 
     static func text(_ value: Double) -> String { String(format: "%.3f", value) }

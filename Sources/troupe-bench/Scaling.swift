@@ -25,7 +25,7 @@ struct Scaling {
             for figure in figures {
                 for (index, threads) in counts.enumerated() {
                     let sample = Sample(figure: figure, threads: threads)
-                    allRan = results[index].add(try sample.runApart()) && allRan
+                    allRan = results[index].add(try sample.runApart(), pass: pass) && allRan
                 }
             }
         }
