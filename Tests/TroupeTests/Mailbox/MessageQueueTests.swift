@@ -22,6 +22,7 @@ struct MessageQueueTests {
         func append(_ element: some Sendable) { queue.append(element) }
         func pop<Element: Sendable>(_ type: Element.Type) -> Element? { queue.popFirst(as: type) }
         func trim() { queue.trim() }
+        func trimToFirstChunk() { queue.trimToFirstChunk() }
         func moveAll(to other: Box) { queue.moveAll(to: &other.queue) }
         func prepend(_ other: Box) { queue.prepend(&other.queue) }
         var isEmpty: Bool { queue.isEmpty }
@@ -100,5 +101,30 @@ struct MessageQueueTests {
         while queue.pop(Int.self) != nil {}
         queue.trim()
         #expect(!queue.hasMemory)
+    }
+
+    @Test("what is left of a queue that is done with is a first chunk of 120 bytes at most")
+    func trimToFirstChunk() {
+        let queue = Box()
+        queue.append(1)
+        _ = queue.pop(Int.self)
+        queue.trimToFirstChunk()
+        #expect(queue.hasMemory)
+        // A second chunk, which an idle queue would keep.
+        for value in 0..<16 { queue.append(value) }
+        while queue.pop(Int.self) != nil {}
+        queue.trimToFirstChunk()
+        #expect(!queue.hasMemory)
+        let large = Box()
+        large.append(Large())
+        _ = large.pop(Large.self)
+        large.trimToFirstChunk()
+        #expect(!large.hasMemory)
+    }
+
+    private struct Large: Sendable {
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var others: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var more: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
     }
 }

@@ -123,35 +123,75 @@ struct ReturnBoxTests {
         #expect(box.living.value == 0)
     }
 
+    /// Keeps the other thread busy.
+    private struct Blocker: GenServer {
+        struct Turn: Sendable {
+            let started = Gate()
+            let mayEnd = Gate()
+        }
+
+        init(_ argument: Void, process: ServerProcess) {}
+
+        mutating func handleCast(_ turn: Turn, process: ServerProcess) {
+            turn.started.open()
+            turn.mayEnd.waitBlocking()
+        }
+    }
+
+    private struct Failure: Error { let thing: Thing }
+
+    /// Ends with a reason that has an object.
+    private struct Failing: GenServer {
+        init(_ argument: Void, process: ServerProcess) {}
+        mutating func handleCast(_ living: Shared<Int>, process: ServerProcess) throws {
+            throw Failure(thing: Thing(living))
+        }
+    }
+
     /// Spawns servers that end on the other thread, and looks at what becomes of them, in one turn.
     private struct Spawner: GenServer {
         init(_ argument: Void, process: ServerProcess) {}
 
-        /// How many of three ended processes there were: at first, and after each spawn.
+        /// How many of three ended processes there were: at first, and after each spawn. Last, how many
+        /// of the objects in their reasons there were at first.
         mutating func handleCall(
             _ request: Void, from: From<[Int]>, process: ServerProcess
         ) throws -> CallResult<[Int]> {
+            let blocker = try process.spawn(Blocker.self, ())
+            func block() throws -> Gate {
+                let turn = Blocker.Turn()
+                try blocker.cast(turn)
+                turn.started.waitBlocking()
+                return turn.mayEnd
+            }
+            let inReasons = Shared(0)
             var cells: [Weakly] = []
             var living: Int { cells.count { $0.cell != nil } }
+            // None runs before this thread has let go of them all.
+            var mayRun = try block()
             for _ in 0..<3 {
-                let once = try process.spawn(Once.self, ())
-                cells.append(Weakly(cell: once.cell))
-                try once.cast(1)
+                let failing = try process.spawn(Failing.self, ())
+                cells.append(Weakly(cell: failing.cell))
+                try failing.cast(inReasons)
             }
-            let node = process.node
-            while node.count > 1 { Platform.nap(nanoseconds: 50_000) }
+            mayRun.open()
+            while process.node.count > 2 { Platform.nap(nanoseconds: 50_000) }
+            // Its turn comes when the other thread has done with them.
+            mayRun = try block()
             var counts = [living]
+            let inReasonsCount = inReasons.value
+            mayRun.open()
             while living > 0 {
                 let before = living
                 try process.spawn(Once.self, ()).cast(2)
-                while node.count > 1 { Platform.nap(nanoseconds: 50_000) }
+                while process.node.count > 2 { Platform.nap(nanoseconds: 50_000) }
                 if living != before { counts.append(living) }
             }
-            return .reply(counts)
+            return .reply(counts + [inReasonsCount])
         }
     }
 
-    @Test("a thread that is busy spawning destroys what it has made and others have ended")
+    @Test("a busy thread destroys what it has made and others have ended, but for the reasons")
     func home() async throws {
         let scheduler = Scheduler.threads(2)
         let options = NodeOptions(events: NoEvents(), scheduler: scheduler)
@@ -159,7 +199,7 @@ struct ReturnBoxTests {
             let spawner = try node.spawn(Spawner.self, ())
             // Else the call would run on this thread.
             let counts = try await spawner.sendRequest(()).receive(timeout: .seconds(60))
-            #expect(counts == [3, 2, 1, 0])
+            #expect(counts == [3, 2, 1, 0, 0])
         }
         scheduler.shutDown()
     }
