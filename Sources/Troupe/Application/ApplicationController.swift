@@ -203,9 +203,7 @@ struct ApplicationController: AsyncGenServer {
         }
         let reply = TypedReplyCell<Void>(callee: run.master.pid)
         reply.observe(ChangeForwarder(replyTo), token: 0)
-        do {
-            try run.master.cast(.changed(change, of: name, ReplyTo(reply)))
-        } catch { reply.complete(()) }
+        run.master.cast(.changed(change, of: name, ReplyTo(reply)), replyingTo: reply)
     }
 
     private func snapshot(_ name: String) -> ApplicationSnapshot? {
@@ -221,7 +219,8 @@ struct ApplicationController: AsyncGenServer {
 /// What the controller answers: the names of what was newly started, where that was asked for.
 typealias ApplicationAnswer = Result<[String], ApplicationError>
 
-/// Answers whoever has changed a configuration when the application has taken note of it.
+/// Answers whoever has changed a configuration when the application has taken note of it, or when
+/// nobody is left who could.
 private final class ChangeForwarder: ReplyObserver {
     private let replyTo: ReplyTo<ApplicationAnswer>
 

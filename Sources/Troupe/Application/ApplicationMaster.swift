@@ -75,7 +75,7 @@ struct ApplicationMaster: AsyncGenServer {
         case .ended(let reason):
             self.reason = self.reason ?? reason
         case .changed(let change, let name, let replyTo):
-            do { try starter.cast(.changed(change, of: name, replyTo)) } catch { replyTo.reply(()) }
+            starter.cast(.changed(change, of: name, replyTo), replyingTo: replyTo.cell)
         }
     }
 

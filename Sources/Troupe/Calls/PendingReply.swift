@@ -87,9 +87,13 @@ extension ServerRef {
     /// Sends a request whose reply, or failure, is put into a place of its own.
     @inlinable
     func send(_ request: Server.Call, replyingTo reply: TypedReplyCell<Server.Reply>) {
-        if let failure = cell.putFailure(cell.put(envelope: Envelope<Server>.call(request, reply)))
-        {
-            reply.fail(failure)
-        }
+        let result = cell.put(envelope: Envelope<Server>.call(request, reply))
+        cell.putFailure(result, of: reply)
+    }
+
+    /// Sends a cast that somebody waits for through a ``ReplyTo`` within it. The wait fails when the
+    /// server ends without a reply.
+    func cast(_ message: Server.Cast, replyingTo reply: ReplyCell) {
+        cell.putFailure(cell.put(envelope: Envelope<Server>.ask(message, reply)), of: reply)
     }
 }

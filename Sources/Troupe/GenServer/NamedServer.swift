@@ -238,7 +238,7 @@ public struct NamedServer<Server: ServerProtocol>: Sendable {
                 gone = cell
                 continue
             }
-            if let failure = cell.putFailure(result) { reply.fail(failure) }
+            cell.putFailure(result, of: reply)
             return PendingReply(reply, from: cell)
         }
         throw .nameUnknown(name)

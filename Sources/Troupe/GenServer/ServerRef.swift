@@ -281,7 +281,7 @@ extension ProcessCell {
         let start = coarseNow
         var result = PutResult.accepted
         let hasRun = scheduler.call(self) { result = put() }
-        if let failure = putFailure(result) {
+        if let failure = putFailure(result, of: reply) {
             caller?.endWaiting(for: reply)
             throw failure
         }
@@ -329,21 +329,29 @@ extension ProcessCell {
         }
         if isClaimedByThisThread { throw .callingSelf(pid) }
         let deadline = scheduler.now.addingSaturated(timeout.clampedNanoseconds)
-        if let failure = putFailure(put()) { throw failure }
+        if let failure = putFailure(put(), of: reply) { throw failure }
         reply.waitBlocking(deadline: deadline, on: node.scheduler)
         return try reply.take()
     }
 
+    /// Fails a reply to come when its request was not put into the mailbox, and carries out the
+    /// policy of a full one.
+    ///
+    /// - Returns: why the request was not put.
     @usableFromInline
-    final func putFailure(_ result: PutResult) -> CallError? {
+    @discardableResult
+    final func putFailure(_ result: PutResult, of reply: ReplyCell) -> CallError? {
+        let failure: CallError
         switch result {
         case .accepted: return nil
-        case .gone: return .noProcess(pid)
-        case .full:
-            // Of the policies only `.stop` does something for a call.
-            _ = overflowed(nil)
-            return mailboxFull
+        case .gone: failure = .noProcess(pid)
+        case .full: failure = mailboxFull
         }
+        reply.fail(failure)
+        // Of the policies only `.stop` does something for a call. Not before the failure: who is
+        // linked to this process shall see its exit after that.
+        if case .full = result { _ = overflowed(nil) }
+        return failure
     }
 }
 

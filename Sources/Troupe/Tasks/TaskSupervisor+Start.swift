@@ -46,7 +46,7 @@ extension ProcessContext {
         let id = cell.expectResponse(from: supervisor.pid)
         // Before the supervisor can answer, as with other requests.
         reply.observe(StartForwarder(owner: cell, id: id, reply: reply), token: 0)
-        if let failure = supervisor.put(request, reply) { reply.fail(failure) }
+        supervisor.cast(request, replyingTo: reply)
         return id
     }
 }
@@ -80,10 +80,6 @@ extension ServerRef where Server == TaskSupervisor {
     /// - Source: Elixir's `Task.Supervisor.children/1`.
     public func children(timeout: Duration = .seconds(5)) async throws(CallError) -> [Pid] {
         try await ask(timeout: timeout) { TaskSupervisor.Request(kind: .children($0)) }
-    }
-
-    fileprivate func put(_ request: TaskSupervisor.Request, _ reply: ReplyCell) -> CallError? {
-        cell.putFailure(cell.put(envelope: Envelope<TaskSupervisor>.ask(request, reply)))
     }
 
     fileprivate func startTask<Value>(

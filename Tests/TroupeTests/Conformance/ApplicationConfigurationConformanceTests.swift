@@ -137,6 +137,40 @@ struct ApplicationConfigurationConformanceTests {
         }
     }
 
+    @Test("a configuration change that nobody is left to take note of does not hold up its caller")
+    func changeUnread() async throws {
+        try await withNode { node in
+            let apps = node.applications
+            let (gate, isTold) = (Gate(), Gate())
+            var application = application("a")
+            application.onChange = { _ in
+                isTold.open()
+                await gate.wait()
+            }
+            try await apps.load(application)
+            try await apps.start("a")
+            let change = { @Sendable (size: Int) in
+                try await apps.changeConfiguration(
+                    of: "a", to: Environment().setting(Size.self, to: size),
+                    timeout: .seconds(100))
+            }
+            async let first: Void = change(1)
+            await isTold.wait()
+            let master = try #require(try await apps.loaded().first?.master)
+            let starter = try #require(
+                node.members(of: master).first {
+                    node.info($0.pid)?.label == "starter of application a"
+                })
+            async let second: Void = change(2)
+            await waitWhile { starter.queueLength == 0 }
+            node.exit(starter.pid, .kill)
+            gate.open()
+            try await first
+            try await second
+            #expect(apps.environment(Size.self, of: "a") == 2)
+        }
+    }
+
     @Test("APP-20 start phases run when the tree is up, in their order, top-down")
     func phases() async throws {
         try await withNode { node in

@@ -97,6 +97,27 @@ struct OverflowTests {
         }
     }
 
+    @Test("stop: a request has failed when the server is told to end, whose exit comes after that")
+    func stopAfterFailure() async throws {
+        try await withNode { node in
+            let mailbox = MailboxOptions(capacity: 1, overflow: .stop)
+            let counter = try node.spawn(
+                Counter.self, 1, options: .init(mailbox: mailbox, ownThread: true))
+            let (gate, started) = (Gate(), Gate())
+            try counter.cast(.block(gate, started: started))
+            await started.wait()
+            try counter.cast(.increment(by: 1))
+            let reply = TypedReplyCell<Int>(callee: counter.pid)
+            let observer = StopObserver(counter.cell)
+            reply.observe(observer, token: 0)
+            counter.send(.value, replyingTo: reply)
+            #expect(observer.wasToldToEnd.value == false)
+            #expect(throws: CallError.mailboxFull(counter.pid, capacity: 1)) { try reply.take() }
+            gate.open()
+            await waitWhile { node.isAlive(counter.pid) }
+        }
+    }
+
     @Test("waiting senders are served in order, as room comes, and lose nothing")
     func waiting() async throws {
         try await withNode { node in
@@ -341,5 +362,17 @@ struct OverflowTests {
             let error = #expect(throws: SendError<String>.self) { try node.send("m", to: away) }
             #expect(error?.failure == .noConnection(node: "away") && error?.message == "m")
         }
+    }
+}
+
+/// Notes whether a server has been told to end when a reply of it comes.
+private final class StopObserver: ReplyObserver {
+    let wasToldToEnd = Shared<Bool?>(nil)
+    private let server: ProcessCell
+
+    init(_ server: ProcessCell) { self.server = server }
+
+    func replyArrived(token: Int) {
+        wasToldToEnd.update { $0 = server.withCore { $0.lifecycle.stopReason != nil } }
     }
 }
