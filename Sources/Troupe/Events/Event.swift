@@ -47,7 +47,7 @@ public enum Event: Sendable {
         case .undelivered: .undelivered
         case .killedAtStop: .killedAtStop
         case .abandonedAtStop: .abandonedAtStop
-        case .supervisor(let report): report.isProgress ? .progress : .supervisorReport
+        case .supervisor(let report): report.occurrence.isProgress ? .progress : .supervisorReport
         case .applicationStarted: .applicationStarted
         case .applicationExited: .applicationExited
         }

@@ -85,7 +85,7 @@ public struct StandardErrorEvents: EventSink {
             "=ERROR=== \(pid) \(behaviour): a callback does not return; "
                 + "the node stopped without it\n"
         case .supervisor(let report):
-            report.isProgress ? nil : "=SUPERVISOR REPORT=== \(report)\n"
+            report.occurrence.isProgress ? nil : "=SUPERVISOR REPORT=== \(report)\n"
         case .applicationExited(let exit):
             exit.wasStopped
                 ? nil

@@ -62,9 +62,7 @@ extension ProcessContext {
 
     /// Reports what has become of a child of this process.
     func report(_ occurrence: SupervisorReport.Occurrence, child: String?, _ childPid: Pid?) {
-        let report = SupervisorReport(
-            supervisor: pid, names: [], child: child, pid: childPid, occurrence: occurrence)
-        node.emit(report.isProgress ? .progress : .supervisorReport) {
+        node.emit(occurrence.isProgress ? .progress : .supervisorReport) {
             .supervisor(
                 SupervisorReport(
                     supervisor: pid, names: names, child: child, pid: childPid,

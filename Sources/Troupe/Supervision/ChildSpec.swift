@@ -37,7 +37,10 @@ public struct ChildSpec: Sendable {
     let children: SupervisorSpec?
     /// What is wrong with the flags of a supervisor of another kind.
     var ownMistakes: [SpecMistake.Kind] = []
-    let start: @Sendable (ChildStarter) async throws -> StartedChild
+    let start: Start
+
+    @usableFromInline
+    typealias Start = @Sendable (ChildStarter) async throws -> StartedChild
 
     @usableFromInline
     init(
@@ -103,14 +106,14 @@ public struct ChildStarter: ProcessContext {
         self.leftovers = leftovers
     }
 
-    /// Starts a child.
+    /// Starts a child with its start function.
     ///
     /// Its name may be held by a process that has been told to end but has not yet: the child of a
     /// supervisor that was killed and is started again right now. That one is waited for.
-    func start(_ spec: ChildSpec) async throws -> StartedChild {
+    func start(_ start: ChildSpec.Start) async throws -> StartedChild {
         for _ in 0..<Self.attemptCountMax {
             do {
-                return try await spec.start(self)
+                return try await start(self)
             } catch {
                 guard case .nameTaken(_, let pid)? = error as? SpawnError else { throw error }
                 switch node.locate(pid) {
@@ -124,7 +127,7 @@ public struct ChildStarter: ProcessContext {
                 }
             }
         }
-        return try await spec.start(self)
+        return try await start(self)
     }
 
     /// As long as children get by default to end.

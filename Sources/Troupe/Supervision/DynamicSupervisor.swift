@@ -137,7 +137,7 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
     ) async throws -> Result<StartedChild?, ChildStartFailure> {
         do {
             return .success(
-                try await ChildStarter(process, leftovers: leftovers).start(child))
+                try await ChildStarter(process, leftovers: leftovers).start(child.start))
         } catch let error where error.isIgnoredStart {
             return .success(nil)
         } catch {

@@ -180,7 +180,7 @@ struct SupervisorDriver {
         guard let child = state[id] else { return .success(nil) }
         do {
             let starter = ChildStarter(process, leftovers: child.leftovers)
-            let started = try await starter.start(child.spec)
+            let started = try await starter.start(child.spec.start)
             state.started(id, started.pid, at: process.node.clock.now)
             report(isRestart ? .restarted : .started, id, started.pid, process)
             return .success(started)

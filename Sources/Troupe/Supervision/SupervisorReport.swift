@@ -38,14 +38,6 @@ public struct SupervisorReport: Sendable {
         /// There were too many restarts; the supervisor ends with `.shutdown`.
         case givenUp
     }
-
-    /// Whether an operator need not care.
-    var isProgress: Bool {
-        switch occurrence {
-        case .started, .restarted: true
-        case .terminated, .startFailed, .shutdownFailed, .stuck, .childGivenUp, .givenUp: false
-        }
-    }
 }
 
 /// A process that does not come back from a message, as it was seen from outside.
@@ -81,6 +73,14 @@ extension SupervisorReport: CustomStringConvertible {
 }
 
 extension SupervisorReport.Occurrence {
+    /// Whether an operator need not care.
+    var isProgress: Bool {
+        switch self {
+        case .started, .restarted: true
+        case .terminated, .startFailed, .shutdownFailed, .stuck, .childGivenUp, .givenUp: false
+        }
+    }
+
     fileprivate var text: String {
         switch self {
         case .started: "started"

@@ -14,12 +14,19 @@ struct SupervisorState {
     private(set) var strategy: SupervisorStrategy
     private(set) var autoShutdown: AutoShutdown
     private var window: RestartWindow
-    /// The ids in the order in which the children are started.
-    private(set) var order: [String] = []
-    private var children: [String: Child] = [:]
-    private var ids: [Pid: String] = [:]
-    /// When the children that wait to be started again are due.
-    private var waiting: [String: NodeClock.Instant] = [:]
+    /// The children, each in a slot that it keeps: one that is changed is not moved, as it would be
+    /// in a dictionary. Empty slots are used again.
+    private var children: [Child?] = []
+    private var emptySlots: [Slot] = []
+    private var slots: [String: Slot] = [:]
+    private var slotsOfRunning: [Pid: Slot] = [:]
+    /// The children in the order in which they are started.
+    private var slotOrder: [Slot] = []
+    /// The children that wait to be started again.
+    private var waiting: [Slot] = []
+
+    /// An index into `children`.
+    private typealias Slot = Int
 
     struct Child {
         private let specification: Specification
@@ -98,32 +105,36 @@ struct SupervisorState {
 
     // MARK: - Looking
 
-    subscript(id: String) -> Child? { children[id] }
+    subscript(id: String) -> Child? { slots[id].flatMap { children[$0] } }
+
+    /// The ids in the order in which the children are started.
+    var order: [String] { slotOrder.compactMap { children[$0]?.spec.id } }
 
     /// The running children, the newest first: the order in which they are ended.
-    var endOrder: [String] { order.reversed().filter { children[$0]?.pid != nil } }
+    var endOrder: [String] {
+        slotOrder.reversed().compactMap { slot in
+            children[slot]?.pid == nil ? nil : children[slot]?.spec.id
+        }
+    }
 
     /// How many children wait to be started again.
     var restartingCount: Int { waiting.count }
 
     /// When the next child has to be started again; nil when none waits.
     var nextDue: NodeClock.Instant? {
-        waiting.values.min()
+        waiting.lazy.compactMap { children[$0]?.due }.min()
     }
 
     // MARK: - Specifications
 
     /// Adds a child that is not running yet, after the others. Its id must be new.
     mutating func add(_ spec: ChildSpec) {
-        assert(children[spec.id] == nil)
-        children[spec.id] = Child(spec)
-        order.append(spec.id)
+        assert(slots[spec.id] == nil)
+        slotOrder.append(place(Child(spec)))
     }
 
     mutating func remove(_ id: String) {
-        setPhase(id, .stopped)
-        children[id] = nil
-        order.removeAll { $0 == id }
+        if let slot = slots[id] { remove(at: slot) }
     }
 
     /// Takes other flags and specifications; processes are left alone.
@@ -135,32 +146,49 @@ struct SupervisorState {
         strategy = spec.strategy
         autoShutdown = spec.autoShutdown
         window.limit = spec.limit
-        let named = Set(spec.children.map(\.id))
-        order = order.filter { !named.contains($0) } + spec.children.map(\.id)
-        for child in spec.children {
-            var changed = Child(child)
-            if let old = children[child.id] {
-                changed.takeOver(old)
-            }
-            children[child.id] = changed
+        let named = spec.children.map { spec in
+            var child = Child(spec)
+            guard let slot = slots[spec.id], let old = children[slot] else { return place(child) }
+            child.takeOver(old)
+            children[slot] = child
+            return slot
         }
+        let isNamed = Set(named)
+        slotOrder = slotOrder.filter { !isNamed.contains($0) } + named
+    }
+
+    /// Gives a new child a slot.
+    private mutating func place(_ child: Child) -> Slot {
+        let slot = emptySlots.popLast() ?? children.endIndex
+        if slot == children.endIndex { children.append(child) } else { children[slot] = child }
+        slots[child.spec.id] = slot
+        return slot
+    }
+
+    private mutating func remove(at slot: Slot) {
+        setPhase(slot, .stopped)
+        if let id = children[slot]?.spec.id { slots[id] = nil }
+        children[slot] = nil
+        slotOrder.removeAll { $0 == slot }
+        emptySlots.append(slot)
     }
 
     // MARK: - What has happened
 
     mutating func started(_ id: String, _ pid: Pid, at now: NodeClock.Instant) {
-        setPhase(id, .running(pid))
-        children[id]?.startedAt = now
+        guard let slot = slots[id] else { return }
+        setPhase(slot, .running(pid))
+        children[slot]?.startedAt = now
     }
 
     /// There was nothing to start.
     mutating func startIgnored(_ id: String) {
-        leave(id)
+        if let slot = slots[id] { leave(slot) }
     }
 
     /// A child was ended by its supervisor, or what it had left behind was given up.
     mutating func ended(_ id: String) {
-        leave(id)
+        if let slot = slots[id] { leave(slot) }
     }
 
     /// An attempt to start a child again has failed: it stays `restarting`.
@@ -168,15 +196,18 @@ struct SupervisorState {
         _ id: String, of plan: RestartPlan, at now: NodeClock.Instant,
         random: @autoclosure () -> Double
     ) {
+        guard let slot = slots[id] else { return }
         var oldPid: Pid?
-        if id == plan.failed, case .restarting(let restarting) = children[id]?.phase {
-            oldPid = restarting.oldPid
-        } else if case .restarting = children[plan.failed]?.phase {
-            // The attempts go on with this one; that one is started with it.
-            setPhase(plan.failed, .stopped)
+        if let failed = slots[plan.failed], case .restarting(let old) = children[failed]?.phase {
+            if failed == slot {
+                oldPid = old.oldPid
+            } else {
+                // The attempts go on with this one; that one is started with it.
+                setPhase(failed, .stopped)
+            }
         }
-        let due = now.advanced(by: delay(of: id, at: now, random: random()))
-        setPhase(id, .restarting(Restarting(oldPid: oldPid, due: due, isCounted: false)))
+        let due = now.advanced(by: delay(of: slot, at: now, random: random()))
+        setPhase(slot, .restarting(Restarting(oldPid: oldPid, due: due, isCounted: false)))
     }
 
     /// A process that is linked with the supervisor has ended.
@@ -186,12 +217,14 @@ struct SupervisorState {
         _ pid: Pid, _ reason: ExitReason, at now: NodeClock.Instant,
         random: @autoclosure () -> Double
     ) -> ExitAction {
-        guard let id = ids[pid], let child = children[id] else { return .ignore }
+        guard let slot = slotsOfRunning[pid], let child = children[slot] else { return .ignore }
+        let id = child.spec.id
         switch child.spec.restart {
-        case .permanent: return restart(id, pid, at: now, random: random())
-        case .transient where !reason.isClean: return restart(id, pid, at: now, random: random())
+        case .permanent: return restart(slot, id, pid, at: now, random: random())
+        case .transient where !reason.isClean:
+            return restart(slot, id, pid, at: now, random: random())
         case .transient, .temporary:
-            leave(id)
+            leave(slot)
             return isShutdownDue(after: child.spec) ? .shutDown(id) : .leave(id)
         }
     }
@@ -200,68 +233,70 @@ struct SupervisorState {
     mutating func dueAttempt(at now: NodeClock.Instant) -> ExitAction? {
         guard let due = nextDue, due <= now else { return nil }
         // Of several in the order in which they are started.
-        let next = waiting.count == 1 ? waiting.keys.first : order.first { waiting[$0] == due }
-        guard let id = next, case .restarting(let restarting) = children[id]?.phase else {
-            return nil
+        let next =
+            waiting.count == 1 ? waiting.first : slotOrder.first { children[$0]?.due == due }
+        guard let slot = next, let id = children[slot]?.spec.id,
+            case .restarting(let restarting) = children[slot]?.phase
+        else { return nil }
+        if !restarting.isCounted, let refusal = countRestart(of: slot, id, at: now) {
+            return refusal
         }
-        if !restarting.isCounted, let refusal = countRestart(of: id, at: now) { return refusal }
-        return .restart(plan(for: id))
+        return .restart(plan(for: slot, id))
     }
 
     // MARK: - How it is decided
 
     private mutating func restart(
-        _ id: String, _ pid: Pid, at now: NodeClock.Instant, random: @autoclosure () -> Double
+        _ slot: Slot, _ id: String, _ pid: Pid, at now: NodeClock.Instant,
+        random: @autoclosure () -> Double
     ) -> ExitAction {
-        let delay = delay(of: id, at: now, random: random())
+        let delay = delay(of: slot, at: now, random: random())
         let restarting = Restarting(
             oldPid: pid, due: now.advanced(by: delay), isCounted: true)
-        setPhase(id, .restarting(restarting))
-        if let refusal = countRestart(of: id, at: now) { return refusal }
-        var plan = plan(for: id)
+        setPhase(slot, .restarting(restarting))
+        if let refusal = countRestart(of: slot, id, at: now) { return refusal }
+        var plan = plan(for: slot, id)
         if delay > .zero { plan.starting = [] }
         return .restart(plan)
     }
 
     /// - Returns: what to do when there were too many.
     private mutating func countRestart(
-        of id: String, at now: NodeClock.Instant
+        of slot: Slot, _ id: String, at now: NodeClock.Instant
     ) -> ExitAction? {
-        switch children[id]?.history.recordInBudget(at: now) {
+        switch children[slot]?.history.recordInBudget(at: now) {
         case true?: return nil
         case false?:
-            setPhase(id, .stopped)
+            setPhase(slot, .stopped)
             return .giveUpChild(id)
         case nil: break
         }
         if window.record(at: now) { return nil }
-        setPhase(id, .stopped)
+        setPhase(slot, .stopped)
         return .giveUp(id)
     }
 
     /// How long to wait before the next attempt; counts the failure.
     private mutating func delay(
-        of id: String, at now: NodeClock.Instant, random: @autoclosure () -> Double
+        of slot: Slot, at now: NodeClock.Instant, random: @autoclosure () -> Double
     ) -> Duration {
-        guard let child = children[id] else { return .zero }
-        let uptime = child.pid == nil ? nil : child.startedAt?.duration(to: now)
-        return children[id]?.history.delayAfterFailure(uptime: uptime, random: random()) ?? .zero
+        children[slot]?.delayAfterFailure(at: now, random: random()) ?? .zero
     }
 
-    private func plan(for id: String) -> RestartPlan {
+    private func plan(for slot: Slot, _ id: String) -> RestartPlan {
         var plan = RestartPlan(failed: id, starting: [id])
-        if strategy == .oneForOne { return plan }
-        let others: [String]
+        let group: ArraySlice<Slot>
         switch strategy {
-        case .oneForOne: others = []
-        case .oneForAll: others = order.filter { $0 != id }
-        case .restForOne:
-            others = Array(order.drop { $0 != id }.dropFirst())
+        case .oneForOne: return plan
+        case .oneForAll: group = slotOrder[...]
+        case .restForOne: group = slotOrder.drop { $0 != slot }
         }
-        plan.ending = others.reversed().filter { children[$0]?.phase != .stopped }
-        let group = strategy == .oneForAll ? order : [id] + others
+        let members = group.compactMap { children[$0] }
+        plan.ending = members.reversed().filter { $0.spec.id != id && $0.phase != .stopped }
+            .map(\.spec.id)
         // What has failed is started even if it was made temporary since.
-        plan.starting = group.filter { $0 == id || children[$0]?.spec.restart != .temporary }
+        plan.starting = members.filter { $0.spec.id == id || $0.spec.restart != .temporary }
+            .map(\.spec.id)
         return plan
     }
 
@@ -271,27 +306,31 @@ struct SupervisorState {
         case .never: return false
         case .anySignificant: return true
         case .allSignificant:
-            return !children.values.contains { $0.spec.isSignificant && $0.phase != .stopped }
+            return !children.contains { child in
+                if let child { child.spec.isSignificant && child.phase != .stopped } else { false }
+            }
         }
     }
 
     /// There is no process any more; the specification of a temporary child goes with it.
-    private mutating func leave(_ id: String) {
-        if children[id]?.spec.restart == .temporary { remove(id) } else { setPhase(id, .stopped) }
+    private mutating func leave(_ slot: Slot) {
+        if children[slot]?.spec.restart == .temporary {
+            remove(at: slot)
+        } else {
+            setPhase(slot, .stopped)
+        }
     }
 
     /// Changes the phase of a child, and what depends on it.
-    private mutating func setPhase(_ id: String, _ phase: Phase) {
-        guard let old = children[id]?.phase else { return }
-        switch old {
-        case .running(let pid): ids[pid] = nil
-        case .restarting: waiting[id] = nil
-        case .stopped: break
+    private mutating func setPhase(_ slot: Slot, _ phase: Phase) {
+        switch children[slot]?.take(phase) {
+        case .running(let pid): slotsOfRunning[pid] = nil
+        case .restarting: waiting.removeAll { $0 == slot }
+        case .stopped, nil: break
         }
-        children[id]?.phase = phase
         switch phase {
-        case .running(let pid): ids[pid] = id
-        case .restarting(let restarting): waiting[id] = restarting.due
+        case .running(let pid): slotsOfRunning[pid] = slot
+        case .restarting: waiting.append(slot)
         case .stopped: break
         }
     }
@@ -301,6 +340,25 @@ extension SupervisorState.Child {
     /// The process, if it runs.
     var pid: Pid? {
         if case .running(let pid) = phase { pid } else { nil }
+    }
+
+    /// - Returns: the phase in which it was.
+    fileprivate mutating func take(_ new: SupervisorState.Phase) -> SupervisorState.Phase {
+        defer { phase = new }
+        return phase
+    }
+
+    /// How long to wait before the next attempt to start it; counts the failure.
+    fileprivate mutating func delayAfterFailure(
+        at now: NodeClock.Instant, random: @autoclosure () -> Double
+    ) -> Duration {
+        let uptime = pid == nil ? nil : startedAt?.duration(to: now)
+        return history.delayAfterFailure(uptime: uptime, random: random())
+    }
+
+    /// When it is to be started again, if it waits for that.
+    fileprivate var due: NodeClock.Instant? {
+        if case .restarting(let restarting) = phase { restarting.due } else { nil }
     }
 
     /// Goes on where the child with the old specification was. What a running instance has been
