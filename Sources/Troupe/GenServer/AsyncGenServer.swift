@@ -11,6 +11,9 @@
 /// When the process is told to end, the task of the running handler is cancelled at once, and the
 /// suspension points of this library throw; the handler ends as soon as it returns.
 ///
+/// The handlers are `nonisolated(nonsending)`, and so has to be any async function of yours to which
+/// they give their `process`; see SE-0461.
+///
 /// A plain ``GenServer`` is several times faster; choose this only where a handler has to wait.
 ///
 /// - Source: OTP's `gen_server`, where every handler may wait; `handleDirect` is Ergo's.

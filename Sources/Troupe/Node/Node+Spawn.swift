@@ -83,7 +83,7 @@ extension Node {
     @discardableResult
     public func spawn<Value: Sendable>(
         options: ProcessOptions = .default,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessRef<Value> {
         try start(options, parent: nil, bond: [], body).0
     }
@@ -147,7 +147,7 @@ extension Node {
 
     func start<Value: Sendable>(
         _ options: ProcessOptions, parent: ProcessCell?, bond: Bond,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> (ProcessRef<Value>, MonitorRef?) {
         let result = ResultCell()
         let cell = ClosureCell(

@@ -57,7 +57,8 @@ public struct PoolSpec<Worker: ServerProtocol>: Sendable {
         retryCount: Int = 0, idleTimeout: Duration = .seconds(30),
         limit: RestartLimit = RestartLimit(), shutdown: Shutdown = .timeout(.seconds(5)),
         killGrace: Duration = .seconds(1),
-        startedBy function: @escaping @Sendable (ChildStarter) async throws -> ServerRef<Worker>
+        startedBy function:
+            @escaping @concurrent @Sendable (ChildStarter) async throws -> ServerRef<Worker>
     ) {
         self.workers = workers
         self.capacity = capacity
@@ -68,7 +69,7 @@ public struct PoolSpec<Worker: ServerProtocol>: Sendable {
         self.shutdown = shutdown
         self.killGrace = killGrace
         start = { starter in
-            let worker = try await function(starter)
+            let worker = try await function(starter.copy())
             // It does nothing to a worker that is linked. One that has ended before it could be
             // linked is seen all the same.
             do {

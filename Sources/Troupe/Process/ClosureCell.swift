@@ -38,7 +38,7 @@ final class ClosureCell: ProcessCell, @unchecked Sendable {
         }
     }
 
-    typealias Body = @Sendable (Process) async throws -> any Sendable
+    typealias Body = @concurrent @Sendable (Process) async throws -> any Sendable
 
     init(seed: consuming ProcessSeed, body: @escaping Body, result: ResultCell) {
         self.resultCell = result

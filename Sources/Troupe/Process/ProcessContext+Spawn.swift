@@ -125,7 +125,7 @@ extension ProcessContext {
     @discardableResult
     public func spawn<Value: Sendable>(
         options: ProcessOptions = .default,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessRef<Value> {
         try cell.node.start(options, parent: cell, bond: [], body).0
     }
@@ -135,7 +135,7 @@ extension ProcessContext {
     @discardableResult
     public func spawnLinked<Value: Sendable>(
         options: ProcessOptions = .default,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessRef<Value> {
         try cell.node.start(options, parent: cell, bond: .linked, body).0
     }
@@ -149,7 +149,7 @@ extension ProcessContext {
     ///   - body: what it runs.
     public func spawnMonitored<Value: Sendable>(
         options: ProcessOptions = .default, linked: Bool = false,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> (ProcessRef<Value>, MonitorRef) {
         let bond: Bond = linked ? [.monitored, .linked] : .monitored
         let (process, ref) = try cell.node.start(options, parent: cell, bond: bond, body)

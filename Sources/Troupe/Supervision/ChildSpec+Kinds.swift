@@ -97,7 +97,7 @@ extension ChildSpec {
         _ id: String, name: String? = nil, options: ProcessOptions = .default,
         restart: Restart = .permanent, shutdown: Shutdown? = nil, isSignificant: Bool = false,
         recovery: ChildRecovery = ChildRecovery(),
-        _ body: @escaping @Sendable (Process) async throws -> Void
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Void
     ) {
         let options = options.named(name)
         self.init(
@@ -124,13 +124,14 @@ extension ChildSpec {
         _ id: String, type: ChildType = .worker, restart: Restart = .permanent,
         shutdown: Shutdown? = nil, isSignificant: Bool = false,
         recovery: ChildRecovery = ChildRecovery(),
-        startedBy function: @escaping @Sendable (ChildStarter) async throws -> StartedChild
+        startedBy function:
+            @escaping @concurrent @Sendable (ChildStarter) async throws -> StartedChild
     ) {
         self.init(
             id: id, restart: restart, shutdown: shutdown, isSignificant: isSignificant,
             recovery: recovery, type: type, behaviour: "function", options: nil
         ) { starter in
-            let child = try await function(starter)
+            let child = try await function(starter.copy())
             // A child that is linked tells its own reason, however soon it ends. One that is not is
             // linked now; if it has ended before, that is seen all the same.
             if starter.cell.isLinked(to: child.pid) { return child }

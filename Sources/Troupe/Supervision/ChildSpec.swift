@@ -135,6 +135,9 @@ public struct ChildStarter: ProcessContext {
     /// Others may want the name, too.
     private static var attemptCountMax: Int { 3 }
 
+    /// One to hand on to a function that the compiler holds to run elsewhere.
+    func copy() -> sending ChildStarter { ChildStarter(_handle, leftovers: leftovers) }
+
     @usableFromInline
     func options(_ options: ProcessOptions) -> ProcessOptions {
         guard case .drop = options.leftovers else { return options }

@@ -26,7 +26,7 @@ extension ProcessContext {
     /// - Source: Elixir's `Task.async/1` and `Task.Supervisor.async_nolink/2`.
     public func async<Value: Sendable>(
         options: ProcessOptions = .default, linked: Bool = true,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessTask<Value> {
         try cell.node.startTask(
             options, parent: cell, bond: linked ? .linked : [], owner: cell, body)

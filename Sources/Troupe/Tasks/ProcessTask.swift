@@ -226,7 +226,7 @@ extension Node {
     ///   - owner: who may take the outcome.
     func startTask<Value: Sendable>(
         _ options: ProcessOptions, parent: ProcessCell, bond: Bond, owner: ProcessCell,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) throws(SpawnError) -> ProcessTask<Value> {
         let outcome = OutcomeCell<Value>()
         let cell = ClosureCell(

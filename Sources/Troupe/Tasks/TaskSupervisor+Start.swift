@@ -20,7 +20,7 @@ extension ProcessContext {
     public func async<Value: Sendable>(
         under supervisor: ServerRef<TaskSupervisor>, options: ProcessOptions = .default,
         shutdown: Shutdown = .timeout(.seconds(5)), timeout: Duration = .seconds(5),
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) async throws(TaskError) -> ProcessTask<Value> {
         let reply = TypedReplyCell<Result<ProcessTask<Value>, TaskError>>(callee: supervisor.pid)
         let request = TaskSupervisor.start(reply, for: cell, options, shutdown, body)
@@ -39,7 +39,7 @@ extension ProcessContext {
     public func requestTask<Value: Sendable>(
         under supervisor: ServerRef<TaskSupervisor>, options: ProcessOptions = .default,
         shutdown: Shutdown = .timeout(.seconds(5)),
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) -> RequestID {
         let reply = TypedReplyCell<Result<ProcessTask<Value>, TaskError>>(callee: supervisor.pid)
         let request = TaskSupervisor.start(reply, for: cell, options, shutdown, body)
@@ -67,7 +67,7 @@ extension ServerRef where Server == TaskSupervisor {
     public func startChild(
         options: ProcessOptions = .default, shutdown: Shutdown = .timeout(.seconds(5)),
         timeout: Duration = .seconds(5),
-        _ body: @escaping @Sendable (Process) async throws -> Void
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Void
     ) async throws(TaskError) -> Pid {
         let reply = TypedReplyCell<Result<ProcessTask<Void>, TaskError>>(callee: pid)
         let request = TaskSupervisor.start(reply, for: nil, options, shutdown, body)
@@ -104,7 +104,7 @@ extension TaskSupervisor {
     fileprivate static func start<Value: Sendable>(
         _ reply: TypedReplyCell<Result<ProcessTask<Value>, TaskError>>, for owner: ProcessCell?,
         _ options: ProcessOptions, _ shutdown: Shutdown,
-        _ body: @escaping @Sendable (Process) async throws -> Value
+        _ body: @escaping @concurrent @Sendable (Process) async throws -> Value
     ) -> Request {
         let start = TaskStart(
             shutdown: shutdown,
