@@ -23,6 +23,9 @@
 /// try await node.applications.ensureAllStarted("shop")
 /// ```
 ///
+/// The callbacks are `nonisolated(nonsending)`. An async function of yours to which they give their
+/// `process` has to run where its caller does, too; see SE-0461.
+///
 /// - Source: OTP's `application` behaviour.
 public protocol Application: Sendable {
     /// What the application is called and what it needs. Read once, when it is loaded.

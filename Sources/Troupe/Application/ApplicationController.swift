@@ -202,7 +202,7 @@ struct ApplicationController: AsyncGenServer {
             return
         }
         let reply = TypedReplyCell<Void>(callee: run.master.pid)
-        reply.observe(ChangeForwarder(replyTo), token: 0)
+        reply.observe(ChangeForwarder(reply, replyTo), token: 0)
         run.master.cast(.changed(change, of: name, ReplyTo(reply)), replyingTo: reply)
     }
 
@@ -219,17 +219,27 @@ struct ApplicationController: AsyncGenServer {
 /// What the controller answers: the names of what was newly started, where that was asked for.
 typealias ApplicationAnswer = Result<[String], ApplicationError>
 
-/// Answers whoever has changed a configuration when the application has taken note of it, or when
-/// nobody is left who could.
+/// Answers whoever has changed a configuration when it is known what has come of telling it.
 private final class ChangeForwarder: ReplyObserver {
+    private let reply: TypedReplyCell<Void>
     private let replyTo: ReplyTo<ApplicationAnswer>
 
-    init(_ replyTo: ReplyTo<ApplicationAnswer>) {
+    init(_ reply: TypedReplyCell<Void>, _ replyTo: ReplyTo<ApplicationAnswer>) {
+        self.reply = reply
         self.replyTo = replyTo
     }
 
     func replyArrived(token: Int) {
-        replyTo.reply(.success([]))
+        do throws(CallError) {
+            try reply.take()
+            replyTo.reply(.success([]))
+        } catch {
+            switch error {
+            // The application has ended; the next start sees what was changed.
+            case .exited, .noProcess: replyTo.reply(.success([]))
+            default: replyTo.reply(.failure(.unavailable(error)))
+            }
+        }
     }
 }
 

@@ -39,7 +39,8 @@ public enum ApplicationError: Error, Sendable, Equatable {
     case nodeStopped(node: String)
     /// The calling task was cancelled. What it has asked for goes on.
     case cancelled
-    /// The controller of the node's applications was ended or is overloaded.
+    /// The controller of the node's applications was ended or is overloaded, or the application is
+    /// overloaded.
     case unavailable(CallError)
 }
 

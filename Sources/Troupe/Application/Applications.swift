@@ -167,14 +167,14 @@ public struct Applications: Sendable {
     }
 
     /// Puts another environment in the place of an application's, and if it runs tells it what has
-    /// changed; returns when it has taken note. Persistent values stay.
+    /// changed; returns when it has taken note, or has ended. Persistent values stay.
     ///
     /// - Parameters:
     ///   - name: a loaded application.
     ///   - environment: what it is to see from now on.
     ///   - timeout: how long to wait at most for ``Application/configurationChanged(_:process:)``.
-    /// - Throws: ``ApplicationError`` — `.notLoaded`; `.unavailable` when the callback takes longer;
-    ///   the environment is changed then.
+    /// - Throws: ``ApplicationError`` — `.notLoaded`; `.unavailable` when the callback takes longer,
+    ///   or too many changes wait for it; the environment is changed then.
     /// - Source: OTP's `config_change/3`, which comes with a release upgrade.
     public func changeConfiguration(
         of name: String, to environment: Environment, timeout: Duration = .seconds(5)

@@ -11,8 +11,8 @@
 /// When the process is told to end, the task of the running handler is cancelled at once, and the
 /// suspension points of this library throw; the handler ends as soon as it returns.
 ///
-/// The handlers are `nonisolated(nonsending)`, and so has to be any async function of yours to which
-/// they give their `process`; see SE-0461.
+/// The handlers are `nonisolated(nonsending)`. An async function of yours to which they give their
+/// `process` has to run where its caller does, too; see SE-0461.
 ///
 /// A plain ``GenServer`` is several times faster; choose this only where a handler has to wait.
 ///

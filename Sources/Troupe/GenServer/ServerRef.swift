@@ -348,8 +348,8 @@ extension ProcessCell {
         case .full: failure = mailboxFull
         }
         reply.fail(failure)
-        // Of the policies only `.stop` does something for a call. Not before the failure: who is
-        // linked to this process shall see its exit after that.
+        // Of the policies only `.stop` does something for a call. Not before the failure: the exit
+        // that this request causes shall not come before the response to it.
         if case .full = result { _ = overflowed(nil) }
         return failure
     }

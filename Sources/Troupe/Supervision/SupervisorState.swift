@@ -323,10 +323,15 @@ struct SupervisorState {
 
     /// Changes the phase of a child, and what depends on it.
     private mutating func setPhase(_ slot: Slot, _ phase: Phase) {
-        switch children[slot]?.take(phase) {
-        case .running(let pid): slotsOfRunning[pid] = nil
+        guard let old = children[slot]?.take(phase) else { return }
+        switch old {
+        case .running(let pid):
+            // Start functions may return the same process for two children.
+            if let index = slotsOfRunning.index(forKey: pid), slotsOfRunning[index].value == slot {
+                slotsOfRunning.remove(at: index)
+            }
         case .restarting: waiting.removeAll { $0 == slot }
-        case .stopped, nil: break
+        case .stopped: break
         }
         switch phase {
         case .running(let pid): slotsOfRunning[pid] = slot

@@ -140,35 +140,76 @@ struct ApplicationConfigurationConformanceTests {
     @Test("a configuration change that nobody is left to take note of does not hold up its caller")
     func changeUnread() async throws {
         try await withNode { node in
-            let apps = node.applications
-            let (gate, isTold) = (Gate(), Gate())
+            let gate = Gate()
+            defer { gate.open() }
+            let isTold = Gate()
             var application = application("a")
             application.onChange = { _ in
                 isTold.open()
                 await gate.wait()
             }
-            try await apps.load(application)
-            try await apps.start("a")
-            let change = { @Sendable (size: Int) in
-                try await apps.changeConfiguration(
-                    of: "a", to: Environment().setting(Size.self, to: size),
-                    timeout: .seconds(100))
-            }
-            async let first: Void = change(1)
-            await isTold.wait()
-            let master = try #require(try await apps.loaded().first?.master)
+            let master = try await start(application, on: node)
             let starter = try #require(
-                node.members(of: master).first {
+                node.members(of: master.pid).first {
                     node.info($0.pid)?.label == "starter of application a"
                 })
-            async let second: Void = change(2)
-            await waitWhile { starter.queueLength == 0 }
+            async let first: Void = change(1, on: node)
+            await isTold.wait()
+            async let second: Void = change(2, on: node)
+            await waitWhile { starter.queueLength == 0 && node.isAlive(starter.pid) }
+            // Who has passed it on cannot answer, either.
+            try await master.suspend()
             node.exit(starter.pid, .kill)
             gate.open()
-            try await first
             try await second
-            #expect(apps.environment(Size.self, of: "a") == 2)
+            try await master.resume()
+            try await first
+            #expect(node.applications.environment(Size.self, of: "a") == 2)
         }
+    }
+
+    @Test("a configuration change that the master has not read does not hold up its caller")
+    func changeUnreadByMaster() async throws {
+        try await withNode { node in
+            let master = try await start(application("a"), on: node)
+            try await master.suspend()
+            async let change: Void = change(1, on: node)
+            await waitWhile { master.cell.queueLength == 0 && node.isAlive(master.pid) }
+            node.exit(master.pid, .kill)
+            try await change
+            #expect(node.applications.environment(Size.self, of: "a") == 1)
+        }
+    }
+
+    @Test("a configuration change for which an application has no room is not said to be told")
+    func changeWithoutRoom() async throws {
+        try await withNode(NodeOptions(events: NoEvents())) { node in
+            let master = try await start(application("a"), on: node)
+            try await master.suspend()
+            let capacity = master.cell.traits.mailbox.capacity
+            for number in 0..<capacity { try master.send(number) }
+            let error = await ApplicationError.thrown { () throws(ApplicationError) in
+                try await change(1, on: node)
+            }
+            #expect(error == .unavailable(.mailboxFull(master.pid, capacity: capacity)))
+            #expect(node.applications.environment(Size.self, of: "a") == 1)
+            try await master.resume()
+        }
+    }
+
+    private func start(
+        _ application: TestApplication, on node: Node
+    ) async throws -> ServerRef<ApplicationMaster> {
+        try await node.applications.load(application)
+        try await node.applications.start(application.spec.name)
+        let master = try #require(try await node.applications.loaded().first?.master)
+        guard case .process(let cell) = node.locate(master) else { throw ExitReason.noProcess }
+        return ServerRef(cell)
+    }
+
+    private func change(_ size: Int, on node: Node) async throws(ApplicationError) {
+        try await node.applications.changeConfiguration(
+            of: "a", to: Environment().setting(Size.self, to: size), timeout: .seconds(20))
     }
 
     @Test("APP-20 start phases run when the tree is up, in their order, top-down")

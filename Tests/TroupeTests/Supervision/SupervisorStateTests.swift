@@ -132,6 +132,15 @@ struct SupervisorStateTests {
         #expect(state["a"]?.phase == .running(Self.pid(1)))
     }
 
+    @Test("two children that are the same process: the end of one does not make the other unknown")
+    func sameProcess() {
+        var state = Self.state(Self.specs([.permanent, .permanent]))
+        state.started("b", Self.pid(1), at: Self.time(1))
+        state.ended("a")
+        let action = state.exited(Self.pid(1), .killed, at: Self.time(2), random: 0)
+        #expect(action == .restart(.init(failed: "b", starting: ["b"])))
+    }
+
     @Test("auto-shutdown: every mode, with one and with two significant children")
     func autoShutdown() {
         for mode in [AutoShutdown.never, .anySignificant, .allSignificant] {
