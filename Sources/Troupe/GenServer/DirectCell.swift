@@ -30,7 +30,7 @@ final class DirectCell<Server: GenServer>: ProcessCell, @unchecked Sendable {
     @exclusivity(unchecked)
     @usableFromInline var spareReply: TypedReplyCell<Server.Reply>?
     /// Counts the calls that were handled on their caller's thread, modulo the step budget of 256:
-    /// when it wraps, the caller gives others a turn.
+    /// when it wraps, the caller gives others a turn if ``Scheduler/isTurnOver()``.
     @usableFromInline var claimedCalls: UInt8 = 0
 
     @inlinable

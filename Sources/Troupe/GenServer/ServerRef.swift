@@ -149,7 +149,7 @@ extension ServerRef where Server: GenServer {
             cell.activitySince.store(start, ordering: .relaxed)
             let typed = unsafeDowncast(cell, to: DirectCell<Server>.self)
             // Read before the server is given back.
-            let isTurnOver = typed.claimedCalls == .max
+            let isTurnOver = typed.claimedCalls == .max && cell.isTurnOver
             let outcome = typed.handleClaimed(request)
             let isLate = cell.isPast(timeout, since: start)
             switch outcome {
@@ -225,6 +225,9 @@ extension Node {
 extension ProcessCell {
     @usableFromInline
     final var coarseNow: UInt64 { withScheduler { $0.coarseNow } }
+
+    @usableFromInline
+    final var isTurnOver: Bool { withScheduler { $0.isTurnOver() } }
 
     /// Whether a caller that began at `start` would have given up by now. Good to some
     /// milliseconds: a reply that is there is not refused for less.

@@ -87,6 +87,10 @@ public class Scheduler: TaskExecutor, @unchecked Sendable {
         return false
     }
 
+    /// Whether who runs on this thread, and has had a step budget of calls handled here without giving
+    /// it up, shall let others run.
+    func isTurnOver() -> Bool { true }
+
     /// A random number from 0 to 1, to spread what would happen at the same time.
     func randomFraction() -> Double { .random(in: 0...1) }
 

@@ -11,9 +11,9 @@
 /// Invariant: it exists while the thread runs, and only the thread touches it. No access lasts while
 /// anything else of this library, or a task, runs.
 struct WorkerLocal {
-    /// The pool that the thread belongs to; only to be compared.
-    let pool: UnsafeRawPointer
-    /// Kept by the pool, which the thread keeps.
+    /// The pool that the thread belongs to, and keeps.
+    let pool: Unmanaged<WorkerPool>
+    /// Kept by the pool.
     let worker: Unmanaged<Worker>
     let mayBlock: Bool
     /// The number of the thread.
@@ -50,7 +50,7 @@ struct WorkerLocal {
     init(pool: WorkerPool, threadCount: Int, worker: Worker, mayBlock: Bool) {
         self.index = worker.index
         self.stride = 1 << (Int.bitWidth - (threadCount - 1).leadingZeroBitCount)
-        self.pool = UnsafeRawPointer(Unmanaged.passUnretained(pool).toOpaque())
+        self.pool = Unmanaged.passUnretained(pool)
         self.worker = Unmanaged.passUnretained(worker)
         self.mayBlock = mayBlock
     }

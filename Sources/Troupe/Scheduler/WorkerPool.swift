@@ -38,6 +38,8 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     /// Protects what the workers share. A leaf, like the lock of each worker's queue.
     private let shared = Lock(apart: Shared())
     private let injectedCount = Atomic(0)
+    /// When a thread that is not of this pool was given up last, by the coarse clock.
+    private let lastForeignTurn = Atomic<UInt64>(0)
     private let padding1 = CacheLinePadding()
     /// The number of sleeping workers, readable without the lock.
     private let idleCount = Atomic(0)
@@ -111,7 +113,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     /// What this thread keeps for itself, if it is one of this pool.
     private var local: UnsafeMutablePointer<WorkerLocal>? {
         guard let local = WorkerLocal.current,
-            local.pointee.pool == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+            local.pointee.pool.toOpaque() == Unmanaged.passUnretained(self).toOpaque()
         else { return nil }
         return local
     }
@@ -189,6 +191,33 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         begin(callee, on: local)
         local.pointee.nesting.ended()
         return true
+    }
+
+    override func isTurnOver() -> Bool {
+        // Not only of this pool: the caller may be of another node.
+        if let local = WorkerLocal.current {
+            let isOver = local.pointee.pool._withUnsafeGuaranteedRef { $0.hasOthersWaiting(local) }
+            // As much as to give up the thread and to get it back; else the watcher would take this for
+            // a long turn, and nap no longer.
+            if !isOver { local.pointee.worker._withUnsafeGuaranteedRef { $0.noteBegin(2) } }
+            return isOver
+        }
+        // Who waits for a thread that is not one of ours is not known. There a turn is what plain code
+        // may take, a tick of the clock, and not some microseconds: to give up such a thread often means
+        // to go on with another one, which has to wake up.
+        let (last, now) = (lastForeignTurn.load(ordering: .relaxed), Platform.coarseNanoseconds())
+        return now != last
+            && lastForeignTurn.compareExchange(expected: last, desired: now, ordering: .relaxed)
+                .exchanged
+    }
+
+    /// Whether something is to be done that this thread, which is one of this pool, could do.
+    private func hasOthersWaiting(_ local: UnsafeMutablePointer<WorkerLocal>) -> Bool {
+        let queueLength = local.pointee.worker._withUnsafeGuaranteedRef {
+            $0.queueLength.load(ordering: .relaxed)
+        }
+        return queueLength > 0 || local.pointee.caughtJob != nil || timers.isOffered
+            || injectedCount.load(ordering: .relaxed) > 0 || isShutDown.load(ordering: .relaxed)
     }
 
     override func nextAssignment() -> RunnerAssignment? {
@@ -560,7 +589,7 @@ final class Worker: @unchecked Sendable {
     /// Whether anything is queued. To be asked by the worker itself: others only take away.
     private var hasQueue: Bool { queueLength.load(ordering: .relaxed) > 0 }
 
-    func noteBegin() {
-        epoch.store(epoch.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    func noteBegin(_ turns: UInt64 = 1) {
+        epoch.store(epoch.load(ordering: .relaxed) &+ turns, ordering: .relaxed)
     }
 }

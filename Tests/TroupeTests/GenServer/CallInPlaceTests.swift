@@ -144,6 +144,42 @@ struct CallInPlaceTests {
         scheduler.shutDown()
     }
 
+    @Test("a process that does nothing but call a plain server gives others a turn")
+    func fairnessOfPlainCalls() async throws {
+        let scheduler = Scheduler.threads(1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let counter = try node.spawn(Counter.self, 1)
+            let log = Log<String>()
+            let recorder = try node.spawn(Recorder.self, .init(log))
+            try await node.inProcess(.init()) { _ in
+                try recorder.send(1)
+                var calls = 0
+                while log.elements.isEmpty, calls < 100_000 {
+                    _ = try await counter.call(.value)
+                    calls += 1
+                }
+                #expect(calls <= 256)
+            }
+        }
+        scheduler.shutDown()
+    }
+
+    @Test("plain code that does nothing but call gives others a turn, on the main actor, too")
+    @MainActor
+    func fairnessOutside() async throws {
+        try await withNode { node in
+            let counter = try node.spawn(Counter.self, 1)
+            let hasRun = Shared(false)
+            let other = Task { @MainActor in hasRun.update { $0 = true } }
+            let start = ContinuousClock.now
+            while !hasRun.value, ContinuousClock.now - start < .seconds(30) {
+                _ = try await counter.call(.value)
+            }
+            #expect(hasRun.value)
+            await other.value
+        }
+    }
+
     /// Runs `body` with a node of one thread, whose time the test moves.
     private func onMovedTime(
         _ body: (VirtualTime, Node) async throws -> Void
