@@ -38,8 +38,8 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     /// Protects what the workers share. A leaf, like the lock of each worker's queue.
     private let shared = Lock(apart: Shared())
     private let injectedCount = Atomic(0)
-    /// When a thread that is not of this pool was given up last, by the coarse clock.
-    private let lastForeignTurn = Atomic<UInt64>(0)
+    /// When this thread, which is of no pool, was given up last: the coarse clock, and no pointer.
+    private static let lastForeignTurn = ThreadLocalPointer()
     private let padding1 = CacheLinePadding()
     /// The number of sleeping workers, readable without the lock.
     private let idleCount = Atomic(0)
@@ -205,10 +205,11 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         // Who waits for a thread that is not one of ours is not known. There a turn is what plain code
         // may take, a tick of the clock, and not some microseconds: to give up such a thread often means
         // to go on with another one, which has to wake up.
-        let (last, now) = (lastForeignTurn.load(ordering: .relaxed), Platform.coarseNanoseconds())
-        return now != last
-            && lastForeignTurn.compareExchange(expected: last, desired: now, ordering: .relaxed)
-                .exchanged
+        let now = UnsafeMutableRawPointer(
+            bitPattern: UInt(truncatingIfNeeded: Platform.coarseNanoseconds()))
+        if now == Self.lastForeignTurn.value { return false }
+        Self.lastForeignTurn.value = now
+        return true
     }
 
     /// Whether something is to be done that this thread, which is one of this pool, could do.
@@ -216,7 +217,9 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         let queueLength = local.pointee.worker._withUnsafeGuaranteedRef {
             $0.queueLength.load(ordering: .relaxed)
         }
-        return queueLength > 0 || local.pointee.caughtJob != nil || timers.isOffered
+        // Who has called the one that runs here waits for it to return, with all that waits for that.
+        return queueLength > 0 || local.pointee.nesting.depth > 0
+            || local.pointee.caughtJob != nil || timers.isOffered
             || injectedCount.load(ordering: .relaxed) > 0 || isShutDown.load(ordering: .relaxed)
     }
 

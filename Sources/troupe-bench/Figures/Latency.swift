@@ -10,8 +10,8 @@ extension Figure {
     /// How long calls of a server take under load, from a task outside of the node and from a
     /// process: at 50 % and at 90 % of the calls that the caller can make one after the other.
     ///
-    /// In turns with the calls, the same thread counts for as long as a call takes, at 50 % and 90 %
-    /// of what it can count. What that measures is the machine: nothing that has calls can have a
+    /// Between the calls, the same thread counts for as long as a call takes, at 50 % and 90 % of
+    /// what it can count. What that measures is the machine: nothing that has calls can have a
     /// shorter tail there.
     static let latency = Figure("call_latency", hasPeer: false) { process in
         let server = try process.spawn(PingServer.self, ())
@@ -104,8 +104,8 @@ private struct Timings {
 ///
 /// A processor that others use, too, is half as fast now as it was a moment ago. What was 90 % of the
 /// greatest rate then is 180 % now, and whoever is late stays late. So the rate is measured before each
-/// part; and a part counts only when what nothing held up took as long as before it. That does not ask
-/// what was held up, and for how long.
+/// part; and a part counts only when what nothing held up took as long as before it. So the times are
+/// those of a processor that does not change.
 private struct SteadyParts: CustomStringConvertible {
     private(set) var times = Histogram()
     private var count = 0

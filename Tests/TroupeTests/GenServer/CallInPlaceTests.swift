@@ -164,6 +164,44 @@ struct CallInPlaceTests {
         scheduler.shutDown()
     }
 
+    /// Calls a plain server until it is told to stop.
+    private struct Restless: AsyncGenServer {
+        private let counter: ServerRef<Counter>
+
+        init(_ counter: ServerRef<Counter>, process: ServerProcess) async {
+            self.counter = counter
+        }
+
+        mutating func handleCall(
+            _ request: Shared<Bool>, from: From<Bool>, process: ServerProcess
+        ) async throws -> CallResult<Bool> {
+            let start = ContinuousClock.now
+            while !request.value, ContinuousClock.now - start < .seconds(20) {
+                _ = try await counter.call(.value)
+            }
+            return .reply(request.value)
+        }
+    }
+
+    @Test("a callee that does nothing but call lets its caller see that the time is over")
+    func fairnessToTheCaller() async throws {
+        let scheduler = Scheduler.threads(1)
+        try await withNode(NodeOptions(events: NoEvents(), scheduler: scheduler)) { node in
+            let counter = try node.spawn(Counter.self, 1)
+            let restless = try await node.spawn(Restless.self, counter)
+            let isOver = Shared(false)
+            try await node.inProcess(.init()) { _ in
+                let start = ContinuousClock.now
+                await #expect(throws: CallError.timeout(restless.pid)) {
+                    try await restless.call(isOver, timeout: .milliseconds(50))
+                }
+                #expect(ContinuousClock.now - start < .seconds(15))
+                isOver.update { $0 = true }
+            }
+        }
+        scheduler.shutDown()
+    }
+
     @Test("plain code that does nothing but call gives others a turn, on the main actor, too")
     @MainActor
     func fairnessOutside() async throws {

@@ -132,7 +132,7 @@ struct SupervisorStateTests {
         #expect(state["a"]?.phase == .running(Self.pid(1)))
     }
 
-    @Test("two children that are the same process: the end of one does not make the other unknown")
+    @Test("two children that are the same process: the end of the first leaves the other known")
     func sameProcess() {
         var state = Self.state(Self.specs([.permanent, .permanent]))
         state.started("b", Self.pid(1), at: Self.time(1))
