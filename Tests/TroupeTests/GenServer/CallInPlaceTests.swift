@@ -202,6 +202,20 @@ struct CallInPlaceTests {
         scheduler.shutDown()
     }
 
+    @Test("each thread of plain code has its own turns: a quick one does not take those of others")
+    func turnsOfForeignThreads() async {
+        let scheduler = Scheduler.threads(1)
+        for _ in 0..<100 {
+            let isOver = await withCheckedContinuation { continuation in
+                Platform.startThread(name: "plain") {
+                    continuation.resume(returning: scheduler.isTurnOver())
+                }
+            }
+            #expect(isOver)
+        }
+        scheduler.shutDown()
+    }
+
     @Test("plain code that does nothing but call gives others a turn, on the main actor, too")
     @MainActor
     func fairnessOutside() async throws {
