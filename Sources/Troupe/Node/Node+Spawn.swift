@@ -209,7 +209,7 @@ extension Node {
         table.insert(cell)
         if let name = options.name {
             do {
-                try names.insert(name, for: cell)
+                try names.insert(name, for: cell, pid: cell.pid)
             } catch {
                 endUnstarted(cell)
                 switch error {

@@ -188,7 +188,7 @@ public final class Node: Sendable {
     /// - Throws: ``RegistryError``.
     public func register(_ name: String, _ pid: Pid) throws(RegistryError) {
         switch locate(pid) {
-        case .process(let cell): try names.insert(name, for: cell)
+        case .process(let cell): try names.insert(name, for: cell, pid: pid)
         case .unknown: throw .processUnknown(pid)
         case .incarnation: throw .incarnation(pid)
         case .remote: throw .notLocal(pid)

@@ -196,7 +196,7 @@ extension ProcessContext {
     ///
     /// - Throws: ``RegistryError`` — `.nameTaken` or `.nameInvalid`.
     public func register(_ name: String) throws(RegistryError) {
-        try cell.node.names.insert(name, for: cell)
+        try cell.node.names.insert(name, for: cell, pid: cell.pid)
     }
 
     /// Gives a name back.

@@ -10,6 +10,20 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
 
     @usableFromInline var lifecycle = Lifecycle()
 
+    // MARK: Signals, names and relations
+    // Beside the phase and the lock: who monitors or names a process touches nothing else of it.
+
+    var trapsExits = false
+    var stopsOnNormalLink = false
+    /// Set when the process begins to give back what it holds; nothing new can be attached.
+    var isClosing = false
+    /// Set when the process has ended and everybody has been told.
+    var isOver = false
+    /// The first hash of the ``NameTrail``.
+    var firstName: UInt32 = 0
+    /// Made with the first link, monitor, alias or timer.
+    var relations: Relations?
+
     // MARK: Mailbox
 
     /// Messages that no step has taken yet.
@@ -31,22 +45,12 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     var parked: UnsafeContinuation<Void, Never>?
     /// The task that runs the process right now, for processes that await.
     var runner: Runner?
-
-    // MARK: Signals
-
-    var trapsExits = false
-    var stopsOnNormalLink = false
-    /// Set when the process begins to give back what it holds; nothing new can be attached.
-    var isClosing = false
-    /// Set when the process has ended and everybody has been told.
-    var isOver = false
-    /// The first hash of the ``NameTrail``.
-    var firstName: UInt32 = 0
-    /// Who waits for that.
-    var exitWaiters: [TypedReplyCell<ExitReason>] = []
     var environment = Environment()
-    /// Made with the first link, monitor, alias or timer.
-    var relations: Relations?
+
+    // MARK: The end
+
+    /// Who waits for the process to be over.
+    var exitWaiters: [TypedReplyCell<ExitReason>] = []
 
     @usableFromInline
     enum OverflowKind: UInt8, Sendable {

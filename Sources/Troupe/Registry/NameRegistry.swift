@@ -56,6 +56,7 @@ struct NameRegistry: ~Copyable, Sendable {
     ///
     /// Rank 2: locked alone or within the lock of a process.
     private let shards: FixedArray<Lock<NameTable>>
+    private let hasher = NameHasher()
     /// How many wait for a holder of some name; nearly always none.
     private let waiterCount = Atomic(0)
     /// A leaf lock.
@@ -85,19 +86,22 @@ struct NameRegistry: ~Copyable, Sendable {
         return name.unicodeScalars.prefix(256).count <= 255
     }
 
-    func insert(_ name: String, for cell: ProcessCell) throws(RegistryError) {
+    /// Registers a process under a name.
+    ///
+    /// - Parameter pid: that of the process. Who asks knows it, and in the process it is in a line of
+    ///   cache that nothing else here touches.
+    func insert(
+        _ name: String, for cell: ProcessCell, pid: Pid
+    ) throws(RegistryError) {
         guard Self.isValid(name) else { throw .nameInvalid(name) }
-        let hashed = HashedName(name)
+        let hash = hasher.hash(name)
         let failure = cell.withCore { core -> RegistryError? in
             guard core.lifecycle.phase != .ended, !core.isClosing else {
-                return .processUnknown(cell.pid)
+                return .processUnknown(pid)
             }
-            if let holder = withHolders(near: hashed.hash, { $0.insert(hashed, for: cell.id) }) {
-                return .nameTaken(name, by: cell.node.pid(id: holder))
-            }
-            core.wasNamed(hashed.hash) { hash in
-                withHolders(near: hash) { $0.hasName(hash, of: cell.id) }
-            }
+            let holder = withHolders(near: hash) { $0.insert(name, hash: hash, for: pid.id) }
+            if let holder { return .nameTaken(name, by: cell.node.pid(id: holder)) }
+            core.wasNamed(hash) { hash in withHolders(near: hash) { $0.hasName(hash, of: pid.id) } }
             return nil
         }
         if let failure { throw failure }
@@ -127,15 +131,14 @@ struct NameRegistry: ~Copyable, Sendable {
 
     /// Takes a name away from its holder.
     func remove(_ name: String) throws(RegistryError) {
-        guard let hashed = Self.hashed(name),
-            withHolders(near: hashed.hash, { $0.remove(hashed) })
+        guard let hash = hash(name), withHolders(near: hash, { $0.remove(name, hash: hash) })
         else { throw .nameUnknown(name) }
     }
 
     /// The id of the holder.
     func findID(_ name: String) -> UInt64? {
-        guard let hashed = Self.hashed(name) else { return nil }
-        return withHolders(near: hashed.hash) { $0.find(hashed) }
+        guard let hash = hash(name) else { return nil }
+        return withHolders(near: hash) { $0.find(name, hash: hash) }
     }
 
     // MARK: - The names of a process
@@ -153,8 +156,8 @@ struct NameRegistry: ~Copyable, Sendable {
     }
 
     /// - Returns: nil for what is too long for a name, of which 10 MB need not be hashed.
-    private static func hashed(_ name: String) -> HashedName? {
-        name.utf8.count > utf8CountMax ? nil : HashedName(name)
+    private func hash(_ name: String) -> UInt32? {
+        name.utf8.count > Self.utf8CountMax ? nil : hasher.hash(name)
     }
 
     /// All names with the ids of their holders, by name.

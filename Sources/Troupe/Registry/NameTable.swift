@@ -42,19 +42,19 @@ struct NameTable: ~Copyable, @unchecked Sendable {
     }
 
     /// The holder of a name.
-    func find(_ name: HashedName) -> UInt64? {
-        slot(of: name).map { entries[$0].id }
+    func find(_ name: String, hash: UInt32) -> UInt64? {
+        slot(of: name, hash: hash).map { entries[$0].id }
     }
 
     /// Makes a process the holder if there is none.
     ///
     /// - Returns: the one there is.
-    mutating func insert(_ name: HashedName, for id: UInt64) -> UInt64? {
-        if let slot = slot(of: name) { return entries[slot].id }
+    mutating func insert(_ name: String, hash: UInt32, for id: UInt64) -> UInt64? {
+        if let slot = slot(of: name, hash: hash) { return entries[slot].id }
         if (count + 1) * 8 > hashes.count * 5 { grow() }
-        let slot = freeSlot(for: name.hash)
-        hashes[slot] = name.hash
-        entries.initializeElement(at: slot, to: Entry(name: name.name, id: id))
+        let slot = freeSlot(for: hash)
+        hashes[slot] = hash
+        entries.initializeElement(at: slot, to: Entry(name: name, id: id))
         count += 1
         return nil
     }
@@ -62,8 +62,8 @@ struct NameTable: ~Copyable, @unchecked Sendable {
     /// Takes a name away from its holder.
     ///
     /// - Returns: whether there was one.
-    mutating func remove(_ name: HashedName) -> Bool {
-        guard let slot = slot(of: name) else { return false }
+    mutating func remove(_ name: String, hash: UInt32) -> Bool {
+        guard let slot = slot(of: name, hash: hash) else { return false }
         _ = take(from: slot)
         return true
     }
@@ -102,8 +102,8 @@ struct NameTable: ~Copyable, @unchecked Sendable {
 
     private var mask: Int { hashes.count - 1 }
 
-    private func slot(of name: HashedName) -> Int? {
-        slot(of: name.hash) { $0.name == name.name }
+    private func slot(of name: String, hash: UInt32) -> Int? {
+        slot(of: hash) { $0.name == name }
     }
 
     /// The first slot, from where the hash says or from `start` on, that has this hash and such an entry.

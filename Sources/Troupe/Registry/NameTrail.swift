@@ -53,6 +53,11 @@ extension ProcessCore {
 
     /// The process was registered; see ``NameTrail/append(_:isHeld:)``.
     mutating func wasNamed(_ hash: UInt32, isHeld: (UInt32) -> Bool) {
+        if firstName == 0 {
+            // As the trail of nearly every process begins, and ends.
+            firstName = hash
+            return
+        }
         var trail = NameTrail(first: firstName)
         if let rare = relations?.rare { swap(&trail.others, &rare.otherNames) }
         trail.append(hash, isHeld: isHeld)

@@ -3,35 +3,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
-/// A name together with its hash, which is taken once and not by each table and each of its changes.
+/// Hashes names, which is done once for all the tables that a name is looked up in.
 ///
 /// Equal names have equal hashes. As names may come from outside, the hash depends on numbers that were
-/// drawn at the start of the program. The standard library's would do, but takes a third of the time
-/// that it takes to register a name: this one mixes by multiplying, eight bytes at a time, as the hash
-/// tables of Go and Rust do.
-struct HashedName: Sendable {
-    let name: String
-    /// Never 0.
-    let hash: UInt32
+/// drawn at random. The standard library's would do, but takes a third of the time that it takes to
+/// register a name: this one mixes by multiplying, eight bytes at a time, as the hash tables of Go and
+/// Rust do.
+struct NameHasher: Sendable {
+    // Not static, which would be asked at each use whether they have been drawn yet.
+    private let keys = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max) | 1)
 
-    private static let keys = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max) | 1)
-
-    init(_ name: String) {
-        let hash = name.utf8.withContiguousStorageIfAvailable { Self.hash(ascii: $0) } ?? nil
-        self.init(name, hash: max(1, UInt32(truncatingIfNeeded: hash ?? Self.slowHash(name))))
-    }
-
-    /// With a hash that the names of a test share.
-    init(_ name: String, hash: UInt32) {
-        self.name = name
-        self.hash = hash
+    /// - Returns: never 0.
+    func hash(_ name: String) -> UInt32 {
+        let hash = name.utf8.withContiguousStorageIfAvailable { self.hash(ascii: $0) } ?? nil
+        return max(1, UInt32(truncatingIfNeeded: hash ?? slowHash(name)))
     }
 
     /// - Returns: nil when there are other characters than those of ASCII: then equal names may have
     ///   unlike bytes.
-    private static func hash(ascii bytes: UnsafeBufferPointer<UInt8>) -> UInt64? {
+    private func hash(ascii bytes: UnsafeBufferPointer<UInt8>) -> UInt64? {
         let (count, raw) = (bytes.count, UnsafeRawBufferPointer(bytes))
-        let keys = keys
         // Not as it is: that could cancel out a byte that differs.
         var state = keys.0 &+ keys.1 &* UInt64(truncatingIfNeeded: count)
         var seen: UInt64 = 0
@@ -61,7 +52,7 @@ struct HashedName: Sendable {
     }
 
     /// The hash of a name that is not in one piece, or not all ASCII.
-    private static func slowHash(_ name: String) -> UInt64 {
+    private func slowHash(_ name: String) -> UInt64 {
         var bytes: [UInt8] = []
         for scalar in name.unicodeScalars {
             // What is no ASCII can be equal to what is, but only by these.

@@ -8,7 +8,9 @@ import Testing
 @testable import Troupe
 
 @Suite("The hash of a name")
-struct HashedNameTests {
+struct NameHasherTests {
+    private let hasher = NameHasher()
+
     @Test("names that are equal in Unicode's sense have equal hashes, also where only one is ASCII")
     func canonicalEquivalence() {
         let ascii = Set((0..<128).map { String(Unicode.Scalar($0)) })
@@ -18,12 +20,12 @@ struct HashedNameTests {
             let name = String(scalar)
             guard let index = ascii.firstIndex(of: name) else { continue }
             twins += 1
-            #expect(HashedName(name).hash == HashedName(ascii[index]).hash)
+            #expect(hasher.hash(name) == hasher.hash(ascii[index]))
             let (long, plain) = ("a \(name) among others", "a \(ascii[index]) among others")
-            #expect(long == plain && HashedName(long).hash == HashedName(plain).hash)
+            #expect(long == plain && hasher.hash(long) == hasher.hash(plain))
         }
         #expect(twins >= 3)
-        #expect(HashedName("cafe\u{301}").hash == HashedName("caf\u{E9}").hash)
+        #expect(hasher.hash("cafe\u{301}") == hasher.hash("caf\u{E9}"))
     }
 
     @Test("names that differ in one place, or in their length, have unlike hashes")
@@ -38,7 +40,7 @@ struct HashedNameTests {
             }
         }
         // There may be a collision among 32 bits; it has one chance in 3,000.
-        #expect(Set(names.map { HashedName($0).hash }).count >= names.count - 2)
+        #expect(Set(names.map { hasher.hash($0) }).count >= names.count - 2)
     }
 
     @Test("numbered names spread evenly, by the low bits and by the high ones", arguments: [0, 24])
@@ -46,7 +48,7 @@ struct HashedNameTests {
         for prefix in ["", "worker-", "a rather long prefix of names "] {
             var counts = [Int](repeating: 0, count: 64)
             for number in 0..<4096 {
-                counts[Int(HashedName("\(prefix)\(number)").hash >> shift & 63)] += 1
+                counts[Int(hasher.hash("\(prefix)\(number)") >> shift & 63)] += 1
             }
             // 64 each, give or take 8.
             #expect(counts.allSatisfy { (8..<140).contains($0) })
