@@ -74,7 +74,7 @@ extension Figure {
 }
 
 /// ``PingServer`` as an actor.
-private actor PingActor {
+actor PingActor {
     private var count = 0
 
     func ping() -> Int {

@@ -10,9 +10,8 @@ extension Figure {
     /// How long calls of a server take under load, from a task outside of the node and from a
     /// process: at 50 % and at 90 % of the calls that the caller can make one after the other.
     ///
-    /// Between the calls, the same thread counts for as long as a call takes, at 50 % and 90 % of
-    /// what it can count. What that measures is the machine: nothing that has calls can have a
-    /// shorter tail there.
+    /// In turn with them the same thread calls a Swift actor, which also only answers, at 50 % and 90 % of
+    /// the calls that it can make of that. So what the machine adds is in both.
     static let latency = Figure("call_latency", hasPeer: false) { process in
         let server = try process.spawn(PingServer.self, ())
         let outside = try await Task.detached { try await server.measureLatency("task") }.value
@@ -23,52 +22,59 @@ extension Figure {
 
 extension ServerRef<PingServer> {
     fileprivate func measureLatency(_ caller: String) async throws -> [Row] {
-        let call = { _ = try await self.call(.ping) }
-        _ = try await Timings.of(nanoseconds: 200_000_000, call)
-        let most = try await Timings.of(nanoseconds: 500_000_000, call).all.count
-        let each = 500_000_000 / Double(most)
-        var counting = Counting()
-        let steps = try await counting.steps(taking: each)
-        var rows = [Row("call_latency_\(caller)_throughput", Double(most) / 500_000, "M/s")]
+        let native = PingActor()
+        let calls = try await Work { _ = try await self.call(.ping) }
+        let actor = try await Work { _ = await native.ping() }
+        var rows = [Row("call_latency_\(caller)_throughput", 1000 / calls.usual, "M/s")]
         for percent in [50, 90] {
-            var (calls, machine) = (SteadyParts(), SteadyParts())
-            while calls.isIncomplete || machine.isIncomplete {
-                try await calls.add(percent, call)
-                try await machine.add(percent) { counting.count(steps) }
-            }
             let name = "call_latency_\(caller)_\(percent)"
-            rows += calls.times.rows(name) + machine.times.rows(name + "_machine")
-            try counting.finish()
-            note("\(name), \(calls)\n\(name)_machine, \(machine)")
+            var (ofCalls, ofActor) = (Parts(), Parts())
+            while ofCalls.areTooFew || ofActor.areTooFew {
+                ofCalls.add(try await Part(of: calls, percent: percent))
+                ofActor.add(try await Part(of: actor, percent: percent))
+            }
+            rows += ofCalls.rows(name) + ofActor.rows("\(name)_actor")
+            note("\(name), \(ofCalls)\n\(name)_actor, \(ofActor)")
         }
         return rows
     }
 }
 
-extension Histogram {
-    fileprivate func rows(_ name: String) -> [Row] {
-        [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)].map { label, part in
-            Row("\(name)_\(label)", nanoseconds(atPart: part) / 1000, "us")
-        }
-    }
+/// What is done again and again.
+private struct Work {
+    let body: () async throws -> Void
+    /// How long it takes from one time to the next, in nanoseconds.
+    let usual: Double
 
+    init(_ body: @escaping () async throws -> Void) async throws {
+        self.body = body
+        _ = try await Timings.of(nanoseconds: 200_000_000, body)
+        self.usual = try await Timings.of(nanoseconds: 500_000_000, body).each
+    }
 }
 
 /// What was done some time long, and how long it took.
 private struct Timings {
+    private let nanoseconds: UInt64
     /// From when each was due.
     private(set) var all = Histogram()
     private var undisturbedCount = 0
     private var undisturbedSum: UInt64 = 0
 
-    /// What those took, from their beginning, that nothing has held up: on average, in nanoseconds.
+    /// From one time to the next, on average, in nanoseconds.
+    var each: Double { Double(nanoseconds) / Double(all.count) }
+
+    /// What those took, from their beginning, that nothing has held up: on average, in nanoseconds. Not a
+    /// number when there were none.
     var undisturbed: Double { Double(undisturbedSum) / Double(undisturbedCount) }
 
-    private static let undisturbedMax: UInt64 = 1000
+    private init(nanoseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+    }
 
-    private mutating func record(due: UInt64, begun: UInt64, done: UInt64) {
+    private mutating func record(due: UInt64, begun: UInt64, done: UInt64, undisturbedMax: UInt64) {
         all.record(nanoseconds: done - due)
-        if done - begun < Self.undisturbedMax {
+        if done - begun < undisturbedMax {
             undisturbedCount += 1
             undisturbedSum += done - begun
         }
@@ -78,10 +84,13 @@ private struct Timings {
     ///
     /// Every time has a moment at which it is due, whether those before it are done or not, and
     /// counts from then. So a caller that is late does not hide who had to wait.
+    ///
+    /// - Parameter undisturbedMax: what takes as long has been held up.
     static func of(
-        nanoseconds: UInt64, every interval: Double? = nil, _ body: () async throws -> Void
+        nanoseconds: UInt64, every interval: Double? = nil, undisturbedMax: Double = 0,
+        _ body: () async throws -> Void
     ) async rethrows -> Timings {
-        var timings = Timings()
+        var timings = Timings(nanoseconds: nanoseconds)
         let start = uptime()
         while true {
             var now = uptime()
@@ -95,76 +104,70 @@ private struct Timings {
                 now = uptime()
             }
             try await body()
-            timings.record(due: due, begun: now, done: uptime())
+            timings.record(
+                due: due, begun: now, done: uptime(), undisturbedMax: UInt64(undisturbedMax))
         }
     }
 }
 
-/// What is done at a share of the greatest rate, as long as there is such a rate.
+/// What was done at a share of the greatest rate for 100 ms.
 ///
 /// A processor that others use, too, is half as fast now as it was a moment ago. What was 90 % of the
 /// greatest rate then is 180 % now, and whoever is late stays late. So the rate is measured before each
-/// part; and a part counts only when what nothing held up took as long as before it. So the times are
-/// those of a processor that does not change.
-private struct SteadyParts: CustomStringConvertible {
-    private(set) var times = Histogram()
-    private var count = 0
-    private var leftOutCount = 0
+/// part; and a part is steady only when what nothing held up took as long as before it.
+private struct Part {
+    let times: Histogram
+    let isSteady: Bool
+
+    init(of work: Work, percent: Int) async throws {
+        // Who takes several times as long as usual is held up.
+        let undisturbedMax = work.usual * 4
+        let before = try await Timings.of(
+            nanoseconds: 30_000_000, undisturbedMax: undisturbedMax, work.body)
+        let part = try await Timings.of(
+            nanoseconds: 100_000_000, every: before.each * 100 / Double(percent),
+            undisturbedMax: undisturbedMax, work.body)
+        self.times = part.all
+        self.isSteady = abs(part.undisturbed / before.undisturbed - 1) <= 0.05
+    }
+}
+
+/// Steady parts: what takes time there does it while the processor does not change. And all parts.
+private struct Parts: CustomStringConvertible {
+    private var (steady, all) = (Histogram(), Histogram())
+    private var (steadyCount, count) = (0, 0)
 
     private static let wanted = 20
-    private static let attemptCountMax = 200
+    private static let attemptCountMax = 100
 
-    var isIncomplete: Bool {
-        count < Self.wanted && count + leftOutCount < Self.attemptCountMax
+    var areTooFew: Bool { steadyCount < Self.wanted && count < Self.attemptCountMax }
+
+    mutating func add(_ part: Part) {
+        all += part.times
+        count += 1
+        if part.isSteady {
+            steady += part.times
+            steadyCount += 1
+        }
     }
 
-    /// One more part, unless there are enough.
-    mutating func add(_ percent: Int, _ body: () async throws -> Void) async throws {
-        guard isIncomplete else { return }
-        let time: UInt64 = 30_000_000
-        let before = try await Timings.of(nanoseconds: time, body)
-        let each = Double(time) / Double(before.all.count)
-        let part = try await Timings.of(
-            nanoseconds: 100_000_000, every: each * 100 / Double(percent), body)
-        // Not a number when everything was held up: that is not the same, either.
-        if abs(part.undisturbed / before.undisturbed - 1) <= 0.05 {
-            times += part.all
-            count += 1
-        } else {
-            leftOutCount += 1
+    func rows(_ name: String) -> [Row] {
+        let parts = [
+            ("p50", steady, 0.5), ("p99", steady, 0.99), ("p99.9", steady, 0.999),
+            ("all_p99.9", all, 0.999),
+        ]
+        return parts.map { label, times, part in
+            Row("\(name)_\(label)", times.nanoseconds(atPart: part) / 1000, "us")
         }
     }
 
     var description: String {
-        "\(count) parts; \(leftOutCount) in which the processor changed are left out:\n\(times.bars)"
-    }
-}
-
-/// Work that needs a processor and nothing else.
-private struct Counting {
-    private var number: UInt64 = 1
-
-    /// A step is a multiplication that has to wait for the one before.
-    @inline(never)
-    mutating func count(_ steps: Int) {
-        for _ in 0..<steps { number = number &* 6_364_136_223_846_793_005 &+ 1 }
-    }
-
-    /// How many steps take so long, together with what it takes to measure that.
-    mutating func steps(taking nanoseconds: Double) async throws -> Int {
-        func time(_ steps: Int) async -> Double {
-            let time: UInt64 = 100_000_000
-            return await Double(time)
-                / Double(Timings.of(nanoseconds: time) { count(steps) }.all.count)
-        }
-        let (least, more) = (await time(0), await time(1000))
-        try check(more > least, "nothing was counted")
-        return max(0, Int((nanoseconds - least) / (more - least) * 1000))
-    }
-
-    /// To be called at last, as the compiler leaves out what nobody looks at.
-    func finish() throws {
-        try check(number != 0, "the numbers have come to their end")
+        """
+        \(steadyCount) parts of \(count) in which the processor did not change:
+        \(steady.bars)
+        all parts:
+        \(all.bars)
+        """
     }
 }
 
