@@ -214,6 +214,8 @@ extension Node {
                 endUnstarted(cell)
                 switch error {
                 case .nameTaken(let name, let pid): throw .nameTaken(name, by: pid)
+                // The node has stopped meanwhile, and taken the process out of its tables.
+                case .processUnknown: throw .nodeStopped(node: self.name)
                 default: throw .nameInvalid(name)
                 }
             }

@@ -209,19 +209,11 @@ extension ProcessCell {
         receive(ExitSignal(kind: .order, reason: .shutdown), from: nil)
     }
 
-    /// Takes a process whose callback does not return out of the tables. When it does return, the
-    /// process ends as usual.
+    /// Takes everything from a process whose callback does not return, and the process out of the
+    /// tables. When it does return, the process ends as usual.
     final func abandon() {
-        var attached: [UInt64: any Attachment] = [:]
-        let (names, aliases) = withCore { core -> (NameTrail, [UInt64]) in
-            core.isClosing = true
-            if let rare = core.relations?.rare { swap(&attached, &rare.attachments) }
-            let aliases = core.relations?.rare?.aliases.keys
-            return (core.names, aliases.map { Array($0) } ?? [])
-        }
-        _ = node.names.removeAll(on: names, of: id)
-        for alias in aliases { node.aliases.remove(alias) }
-        for farewell in release(attached) { farewell(.killed) }
+        let (_, farewells) = releaseResources()
+        for farewell in farewells { farewell(.killed) }
         node.table.remove(id)
     }
 }

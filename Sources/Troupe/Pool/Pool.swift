@@ -134,7 +134,7 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
             state.ended(exit.from)
             process.report(.terminated(exit.reason), child: nil, exit.from)
             try countFailure(exit.from, process)
-        case let ring as RestartAlarm.Ring: alarm.rang(ring)
+        case is RestartAlarm.Ring: break
         default: process.reportUnhandled(message)
         }
         try await settle(process)

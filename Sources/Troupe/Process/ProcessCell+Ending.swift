@@ -63,13 +63,16 @@ extension ProcessCell {
             core.queue.prepend(&batch)
             core.queue.moveAll(to: &queue)
         }
+        // Calls that wait in the mailbox fail with the reason, at once.
+        let areDropped = traits.leftovers.areDropped
+        if !areDropped {
+            // Who finds no process any more may start the next one of its kind.
+            withUnsafeMutablePointer(to: &queue) { _ = behaviour(self, .rescue($0, reason)) }
+        }
         node.table.remove(id)
         if !isQuiet { report(reason, ending, names, relations) }
-        // Calls that wait in the mailbox fail with the reason, at once.
-        withUnsafeMutablePointer(to: &queue) { queue in
-            _ = behaviour(
-                self,
-                traits.leftovers.areDropped ? .discard(queue, reason) : .rescue(queue, reason))
+        if areDropped {
+            withUnsafeMutablePointer(to: &queue) { _ = behaviour(self, .discard($0, reason)) }
         }
         queue.trimToFirstChunk()
         for farewell in farewells { farewell(reason) }
@@ -103,7 +106,7 @@ extension ProcessCell {
     /// is seen.
     ///
     /// - Returns: the names that the process had, and what to do when the others are told.
-    private func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
+    final func releaseResources() -> ([String], [@Sendable (ExitReason) -> Void]) {
         let (trail, timers, rare) = withCore {
             core -> (NameTrail, [OwnedTimer], RareRelations?) in
             core.isClosing = true

@@ -106,7 +106,7 @@ extension ProcessCell {
             else { return .none }
             let receiver = ExitSignal.Receiver(
                 trapsExits: core.trapsExits, isSender: false, isServerOfSender: false,
-                stopsOnNormalLink: traits.stopsOnNormalLink)
+                stopsOnNormalLink: core.stopsOnNormalLink)
             switch ExitSignal(kind: .link, reason: reason).outcome(at: receiver) {
             case .deliver:
                 let notice = Notice(message: message, attachment: attachment, isLast: true)

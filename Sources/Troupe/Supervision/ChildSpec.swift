@@ -108,14 +108,15 @@ public struct ChildStarter: ProcessContext {
 
     /// Starts a child with its start function.
     ///
-    /// Its name may be held by a process that has been told to end but has not yet: the child of a
-    /// supervisor that was killed and is started again right now. That one is waited for.
+    /// Its name, or its key in a registry, may be held by a process that has been told to end but has not
+    /// yet: the child of a supervisor that was killed and is started again right now. That one is waited
+    /// for, whether the name is one of the options or `init` registers it.
     func start(_ start: ChildSpec.Start) async throws -> StartedChild {
         for _ in 0..<Self.attemptCountMax {
             do {
                 return try await start(self)
             } catch {
-                guard case .nameTaken(_, let pid)? = error as? SpawnError else { throw error }
+                guard let pid = (error as? SpawnError)?.holder else { throw error }
                 switch node.locate(pid) {
                 case .process(let holder) where holder.isToldToEnd:
                     let patience = Self.patience.clampedNanoseconds
@@ -149,3 +150,17 @@ public struct ChildStarter: ProcessContext {
 
 @available(*, unavailable, message: "only the supervisor itself may use it")
 extension ChildStarter: Sendable {}
+
+extension SpawnError {
+    /// Who holds what the new process was to hold alone.
+    fileprivate var holder: Pid? {
+        switch self {
+        case .nameTaken(_, let pid), .registrationFailed(.alreadyRegistered(let pid)): return pid
+        case .initFailed(.error(let error)):
+            if case .nameTaken(_, let pid)? = error as? RegistryError { return pid }
+            if case .alreadyRegistered(let pid)? = error as? KeyRegistryError { return pid }
+            return nil
+        default: return nil
+        }
+    }
+}

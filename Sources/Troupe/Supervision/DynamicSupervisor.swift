@@ -72,7 +72,6 @@ public struct DynamicSupervisor<Argument: Sendable>: AsyncGenServer, SupervisorB
     public mutating func handleInfo(
         _ message: any Sendable, process: ServerProcess
     ) async throws {
-        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
         try await attempt(process)
         switch message {
         case let exit as MessageExit:

@@ -54,7 +54,9 @@ public struct PartitionSupervisor<Server: ServerProtocol>: AsyncGenServer, Super
     public mutating func handleCast(_ message: Request, process: ServerProcess) async throws {
         switch message.kind {
         case .children(let replyTo): try await driver.handle(.children(replyTo), process)
-        case .partitions(let replyTo): replyTo.reply(partitions)
+        case .partitions(let replyTo):
+            replyTo.reply(partitions)
+            try await driver.handleTime(process)
         }
     }
 

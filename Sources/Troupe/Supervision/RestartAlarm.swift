@@ -3,47 +3,40 @@
 // SPDX-License-Identifier: Apache-2.0
 //===----------------------------------------------------------------------===//
 
+internal import Synchronization
+
 /// Wakes a supervisor when a child is to be started again.
 ///
-/// What is due stands in the supervisor's state and is looked at with every message, so nothing is
-/// lost when the alarm finds the mailbox full: then there are messages to handle, and after each the
-/// alarm is set anew.
+/// What is due stands in the supervisor's state and is looked at with every message; after each the
+/// alarm is set. So it matters only that a message follows, whichever that is, and nothing is lost when
+/// the mailbox has no room for the alarm, or drops it.
 struct RestartAlarm {
     /// The message that wakes it.
-    struct Ring: Sendable {
-        fileprivate let number: Int
-    }
+    struct Ring: Sendable {}
 
-    /// The number of the last ring that was asked for. Those before may still come.
-    private var number = 0
-    private var instant: NodeClock.Instant?
-    /// Nil while the ring is in the mailbox already.
-    private var timer: TimerRef?
+    /// The one that has not rung yet, and when it will.
+    private var armed: (timer: TimerRef, instant: NodeClock.Instant)?
 
-    mutating func rang(_ ring: Ring) {
-        if ring.number == number { forget() }
-    }
-
-    /// Sees to it that the supervisor is woken by then; nil for not at all.
+    /// Sees to it that the supervisor is woken by then; nil for not at all. To be called at the end of
+    /// each message.
     mutating func set(for due: NodeClock.Instant?, _ process: some ProcessContext) {
         let now = process.node.clock.now
-        if let due, let instant, instant <= due, timer == nil || instant > now { return }
-        // A timer whose time has come may have found no room.
-        timer?.cancel()
-        forget()
+        if let due, let armed, armed.instant <= due, armed.instant > now { return }
+        armed?.timer.cancel()
+        armed = nil
         guard let due else { return }
-        number += 1
-        let ring = Ring(number: number)
         if due > now {
-            timer = try? process.send(ring, at: due)
-            if timer != nil { instant = due }
-        } else if (try? process.send(ring, to: process.pid)) != nil {
-            instant = due
+            armed = (try? process.send(Ring(), at: due)).map { ($0, due) }
+        } else if process.cell.hasEmptyMailbox {
+            // There is room then.
+            _ = try? process.send(Ring(), to: process.pid)
         }
     }
+}
 
-    private mutating func forget() {
-        instant = nil
-        timer = nil
+extension ProcessCell {
+    /// Whether no message waits. To be asked by the process itself.
+    fileprivate var hasEmptyMailbox: Bool {
+        withCore { $0.accepted == popped.load(ordering: .relaxed) }
     }
 }

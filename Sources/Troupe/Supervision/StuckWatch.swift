@@ -20,22 +20,39 @@ struct StuckWatch: Sendable {
     }
 
     private let limit: Duration
+    private let timer: TimerRef?
     private var busy: [Pid: Busy] = [:]
 
-    init(limit: Duration) {
+    /// - Parameter timer: asks for each look.
+    init(limit: Duration, timer: TimerRef? = nil) {
         self.limit = limit
+        self.timer = timer
     }
+
+    /// A year; timers cannot wait for ever.
+    private static var longestInterval: Duration { .seconds(365 * 86_400) }
 
     /// Begins to look at children regularly.
     ///
     /// - Parameter limit: how long a message may take; nil for as long as it likes.
-    /// - Throws: ``TimerError`` when the limit is too long.
     static func start(
         _ limit: Duration?, _ process: some ProcessContext
     ) throws(TimerError) -> StuckWatch? {
         guard let limit else { return nil }
-        try process.send(Look(), every: max(limit / 2, .milliseconds(1)))
-        return StuckWatch(limit: limit)
+        let interval = min(max(limit / 2, .milliseconds(1)), longestInterval)
+        let timer = try process.send(Look(), every: interval)
+        return StuckWatch(limit: limit, timer: timer)
+    }
+
+    /// From now on there is another limit, or none. With the same one nothing changes.
+    ///
+    static func change(
+        _ watch: inout StuckWatch?, to limit: Duration?, _ process: some ProcessContext
+    ) throws(TimerError) {
+        if watch?.limit == limit { return }
+        let next = try start(limit, process)
+        watch?.timer?.cancel()
+        watch = next
     }
 
     /// Looks at the children that run, and reports those that are stuck.

@@ -17,7 +17,7 @@ enum SupervisorRequest: Sendable {
 /// Carries out what ``SupervisorState`` decides, for the servers that supervise children with ids.
 struct SupervisorDriver {
     private var state: SupervisorState
-    private let killGrace: Duration
+    private var killGrace: Duration
     private var watch: StuckWatch?
     private var alarm = RestartAlarm()
 
@@ -79,8 +79,14 @@ struct SupervisorDriver {
         case .children(let replyTo):
             replyTo.reply(children)
         case .change(let spec, let replyTo):
-            replyTo.reply(change(to: spec))
+            replyTo.reply(try change(to: spec, process))
         }
+        alarm.set(for: state.nextDue, process)
+    }
+
+    /// Goes on with what is due, after a message that the supervisor has handled itself.
+    mutating func handleTime(_ process: some ProcessContext) async throws {
+        try await attempt(process)
         alarm.set(for: state.nextDue, process)
     }
 
@@ -90,7 +96,6 @@ struct SupervisorDriver {
     mutating func handle(
         _ message: any Sendable, _ process: some ProcessContext
     ) async throws -> Bool {
-        if let ring = message as? RestartAlarm.Ring { alarm.rang(ring) }
         try await attempt(process)
         defer { alarm.set(for: state.nextDue, process) }
         switch message {
@@ -121,7 +126,12 @@ struct SupervisorDriver {
         switch action {
         case .ignore, .leave: break
         case .restart(let plan): try await carryOut(plan, process)
-        case .giveUpChild(let id): report(.childGivenUp, id, exit?.from, process)
+        case .giveUpChild(let plan):
+            report(.childGivenUp, plan.failed, exit?.from, process)
+            try await carryOut(plan, process)
+        case .giveUpLastChild(let id):
+            report(.childGivenUp, id, exit?.from, process)
+            throw ExitReason.shutdown
         case .giveUp(let id):
             report(.givenUp, id, exit?.from, process)
             throw ExitReason.shutdown
@@ -264,11 +274,15 @@ struct SupervisorDriver {
         }
     }
 
-    private mutating func change(to spec: SupervisorSpec) -> Result<Void, SupervisorError> {
+    private mutating func change(
+        to spec: SupervisorSpec, _ process: some ProcessContext
+    ) throws -> Result<Void, SupervisorError> {
         do throws(SpecInvalid) {
             try spec.check()
         } catch { return .failure(.specInvalid(error)) }
         state.change(to: spec)
+        killGrace = spec.killGrace
+        try StuckWatch.change(&watch, to: spec.stuckAfter, process)
         return .success(())
     }
 
@@ -287,8 +301,8 @@ extension SupervisorState.ExitAction {
     fileprivate var child: String? {
         switch self {
         case .ignore: nil
-        case .leave(let id), .giveUpChild(let id), .giveUp(let id), .shutDown(let id): id
-        case .restart(let plan): plan.failed
+        case .leave(let id), .giveUpLastChild(let id), .giveUp(let id), .shutDown(let id): id
+        case .restart(let plan), .giveUpChild(let plan): plan.failed
         }
     }
 
@@ -297,7 +311,7 @@ extension SupervisorState.ExitAction {
         switch self {
         case .ignore: false
         case .leave, .shutDown: !reason.isClean
-        case .restart, .giveUpChild, .giveUp: true
+        case .restart, .giveUpChild, .giveUpLastChild, .giveUp: true
         }
     }
 }

@@ -88,8 +88,11 @@ struct SupervisorState {
         /// Children are ended and started. A child that waits for its back-off is not in the plan;
         /// ``dueAttempt(at:)`` will return it.
         case restart(RestartPlan)
-        /// The child has used up its budget and stays stopped.
-        case giveUpChild(String)
+        /// The child that has failed has used up its budget and stays stopped. Those of its group that
+        /// were ended to be started with it are started without it.
+        case giveUpChild(RestartPlan)
+        /// As before, and the supervisor ends with `.shutdown`: its significant children have ended.
+        case giveUpLastChild(String)
         /// The supervisor ends with `.shutdown`: there were too many restarts.
         case giveUp(String)
         /// The supervisor ends with `.shutdown`: its significant children have ended.
@@ -238,10 +241,14 @@ struct SupervisorState {
         guard let slot = next, let id = children[slot]?.spec.id,
             case .restarting(let restarting) = children[slot]?.phase
         else { return nil }
+        let plan = plan(for: slot, id)
         if !restarting.isCounted, let refusal = countRestart(of: slot, id, at: now) {
-            return refusal
+            guard case .giveUpChild(var rest) = refusal else { return refusal }
+            // The attempt before has ended them.
+            rest.starting = plan.starting.filter { $0 != id && self[$0]?.phase == .stopped }
+            return .giveUpChild(rest)
         }
-        return .restart(plan(for: slot, id))
+        return .restart(plan)
     }
 
     // MARK: - How it is decided
@@ -268,7 +275,10 @@ struct SupervisorState {
         case true?: return nil
         case false?:
             setPhase(slot, .stopped)
-            return .giveUpChild(id)
+            if let child = children[slot], isShutdownDue(after: child.spec) {
+                return .giveUpLastChild(id)
+            }
+            return .giveUpChild(RestartPlan(failed: id))
         case nil: break
         }
         if window.record(at: now) { return nil }

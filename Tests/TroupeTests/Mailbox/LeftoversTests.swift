@@ -117,13 +117,17 @@ struct LeftoversTests {
 
     @Test("kept casts and infos come first in the next instance, in order; the culprit is not kept")
     func kept() async throws {
-        try await withNode { node in
-            let (log, kept) = (Log<String>(), KeptMailbox())
+        let (counts, kept) = (Log<Int>(), KeptMailbox())
+        let crashes = EventHandler([.crashed]) { _ in counts.append(kept.count) }
+        try await withNode(NodeOptions(events: crashes)) { node in
+            let log = Log<String>()
             let options = ProcessOptions(name: "clerk", leftovers: .keep(in: kept))
             let first = try node.spawn(Clerk.self, .init(log: log), options: options)
             try await leave(first, 0..<4)
             try await resumeToEnd(first)
             #expect(log.elements.isEmpty && kept.count == 4)
+            // Before it was unknown, from when on the next one may be started.
+            #expect(counts.elements == [4])
             let second = try node.spawn(Clerk.self, .init(log: log), options: options)
             #expect(kept.count == 0)
             try second.cast(.note(100))

@@ -194,8 +194,10 @@ struct NamedEventTests {
         try await withNode { node in
             let isSubscribed = Gate()
             let producer = try produce(node, end)
-            let options = ProcessOptions(stopsOnNormalLink: stopsOnNormal)
+            // What counts is what is set when the producer ends.
+            let options = ProcessOptions(stopsOnNormalLink: !stopsOnNormal)
             let subscriber = try node.spawn(options: options) { process in
+                process.setStopsOnNormalLink(stopsOnNormal)
                 try process.subscribe(to: "e", of: Int.self, linked: true)
                 isSubscribed.open()
                 while try await !(process.receive() is String) {}

@@ -212,6 +212,102 @@ struct SupervisorHangTests {
         }
     }
 
+    @Test("who is left behind has no timers any more, and sets no new ones")
+    func timersOfTheAbandoned() async throws {
+        try await withNode { node in
+            let (timers, outcomes) = (Log<TimerRef>(), Log<ShutdownOutcome>())
+            let (begun, go, done) = (Gate(), Gate(), Gate())
+            defer { go.open() }
+            let stuck = try node.spawn(
+                Recorder.self, .init(Log()), options: .init(ownThread: true))
+            try stuck.cast { process in
+                let hour = Duration.seconds(3600)
+                timers.append(try process.send("tick", to: .name("heir"), every: hour))
+                timers.append(try process.send("tick", after: hour))
+                begun.open()
+                go.waitBlocking()
+                timers.append(try process.send("tick", to: .name("heir"), every: hour))
+                done.open()
+            }
+            await begun.wait()
+            #expect(timers.elements.allSatisfy { $0.remaining != nil })
+            try await node.inProcess { process in
+                outcomes.append(
+                    try await process.shutDown(stuck.pid, by: .brutalKill, killGrace: .zero))
+            }
+            #expect(outcomes.elements == [.stuck])
+            #expect(timers.elements.allSatisfy { $0.remaining == nil })
+            go.open()
+            await done.wait()
+            #expect(timers.elements.count == 3 && timers.elements[2].remaining == nil)
+        }
+    }
+
+    @Test("a change of the supervisor is one of its patience, too")
+    func changePatience() async throws {
+        let reports = Log<SupervisorReport>()
+        try await withNode(supervisorReports(.supervisorReport, in: reports)) { node in
+            let children: [ChildSpec] = [
+                .worker("stuck", shutdown: .brutalKill, options: .init(ownThread: true))
+            ]
+            let tree = try await node.supervise(killGrace: .seconds(100_000), children)
+            let blocking = Blocking()
+            defer { blocking.until.open() }
+            try await node.send(blocking, to: tree.pid(of: "stuck"))
+            await blocking.begun.wait()
+            try await tree.change(
+                to: SupervisorSpec(
+                    stuckAfter: .milliseconds(1), killGrace: .zero, children: children))
+            let report = await reports.wait(for: 1)[0]
+            guard case .stuck = report.occurrence else {
+                Issue.record("\(report)")
+                return
+            }
+            try await tree.change(to: SupervisorSpec(killGrace: .zero, children: children))
+            try await tree.terminateChild("stuck")
+            #expect(try await tree.status(of: "stuck") == .stopped)
+            try await tree.change(
+                to: SupervisorSpec(stuckAfter: .seconds(Int64.max / 2), children: children))
+        }
+    }
+
+    /// Registers a key, or else a name.
+    private static func hold(
+        _ registry: KeyRegistry<String, Void>?, _ process: some ProcessContext
+    ) throws {
+        if let registry {
+            try process.register("k", in: registry)
+        } else {
+            try process.register("n")
+        }
+    }
+
+    @Test(
+        "who has a name and is about to end is waited for, whoever registers it",
+        arguments: [false, true])
+    func nameOfTheDying(isKey: Bool) async throws {
+        try await withNode { node in
+            let registry = KeyRegistry<String, Void>(on: node)
+            let key = isKey ? registry : nil
+            let (ending, go) = (Gate(), Gate())
+            let old = try await node.spawn(
+                Waiter.self,
+                Waiter.Argument(
+                    onInit: { try Self.hold(key, $0) },
+                    onEnd: { _ in
+                        ending.open()
+                        await go.wait()
+                    }))
+            node.exit(old.pid, .shutdown)
+            await ending.wait()
+            async let tree = node.supervise([.worker("c1") { try Self.hold(key, $0) }])
+            await waitWhile { old.cell.withCore { $0.exitWaiters.isEmpty } }
+            go.open()
+            let pid = try await tree.pid(of: "c1")
+            #expect((isKey ? registry.whereis("k") : node.whereis("n")) == pid)
+        }
+    }
+
     @Test("a node with a child that blocks for ever stops all the same")
     func nodeStops() async throws {
         let blocking = Blocking()

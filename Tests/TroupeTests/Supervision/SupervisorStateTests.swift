@@ -283,9 +283,61 @@ struct SupervisorStateTests {
             state.started("b", Self.pid(pid + 11), at: Self.time(0))
         }
         #expect(
-            state.exited(Self.pid(21), .killed, at: Self.time(0), random: 0) == .giveUpChild("a"))
+            state.exited(Self.pid(21), .killed, at: Self.time(0), random: 0)
+                == .giveUpChild(.init(failed: "a")))
         #expect(state["a"]?.phase == .stopped && state["b"]?.phase == .running(Self.pid(22)))
         #expect(state.restartingCount == 0)
+    }
+
+    @Test("who was ended to be started with a child that is given up then is started without it")
+    func budgetOfAGroup() {
+        let budget = ChildRecovery(budget: RestartLimit(1, within: .seconds(1)))
+        var state = Self.state(
+            .restForOne, limit: RestartLimit(1),
+            [
+                .worker("a"), .worker("b", recovery: budget), .worker("c"),
+                .worker("d", restart: .temporary),
+            ])
+        let action = state.exited(Self.pid(2), .killed, at: Self.time(0), random: 0)
+        guard case .restart(let plan) = action else {
+            Issue.record("\(action)")
+            return
+        }
+        #expect(plan == .init(failed: "b", ending: ["d", "c"], starting: ["b", "c"]))
+        for id in plan.ending { state.ended(id) }
+        state.restartFailed("b", of: plan, at: Self.time(0), random: 0)
+        #expect(
+            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "b", starting: ["c"])))
+        #expect(state["b"]?.phase == .stopped && state.nextDue == nil)
+        // It fails as one that has failed itself.
+        state.restartFailed(
+            "c", of: .init(failed: "b", starting: ["c"]), at: Self.time(0), random: 0)
+        #expect(
+            state.dueAttempt(at: Self.time(0))
+                == .restart(.init(failed: "c", starting: ["c"])))
+    }
+
+    @Test("a significant child that is given up has ended, too")
+    func budgetOfASignificantChild() {
+        let budget = ChildRecovery(budget: RestartLimit(0, within: .seconds(1)))
+        for rule in [AutoShutdown.anySignificant, .allSignificant] {
+            var state = SupervisorState(
+                SupervisorSpec(
+                    autoShutdown: rule,
+                    children: ["a", "b"].map {
+                        .worker($0, restart: .transient, isSignificant: true, recovery: budget)
+                    }))
+            state.started("a", Self.pid(1), at: Self.time(0))
+            state.started("b", Self.pid(2), at: Self.time(0))
+            if rule == .allSignificant {
+                #expect(
+                    state.exited(Self.pid(1), .killed, at: Self.time(0), random: 0)
+                        == .giveUpChild(.init(failed: "a")))
+            }
+            #expect(
+                state.exited(Self.pid(2), .killed, at: Self.time(0), random: 0)
+                    == .giveUpLastChild("b"))
+        }
     }
 
     @Test("those who wait are started again one by one, the earliest first, in order")

@@ -322,6 +322,31 @@ struct SupervisorTests {
         }
     }
 
+    @Test(
+        "siblings that were ended with a child that is given up are started without it",
+        arguments: [SupervisorStrategy.oneForAll, .restForOne])
+    func budgetOfAGroup(_ strategy: SupervisorStrategy) async throws {
+        try await withNode { node in
+            let attempts = Count()
+            let recovery = ChildRecovery(budget: RestartLimit(1, within: .seconds(1000)))
+            let tree = try await node.supervise(
+                strategy, limit: RestartLimit(0),
+                [
+                    .worker("c1", recovery: recovery) { _ in
+                        if attempts.add() > 0 { throw TestError(1) }
+                    },
+                    .worker("c2"),
+                ])
+            let old = try await tree.pid(of: "c2")
+            try await node.end(tree.pid(of: "c1"))
+            for _ in 0..<5 { _ = try await tree.whichChildren() }
+            #expect(attempts.value == 2)
+            #expect(try await tree.status(of: "c1") == .stopped)
+            let next = try await tree.pid(of: "c2")
+            #expect(next != old && node.isAlive(next))
+        }
+    }
+
     // MARK: - Reports
 
     @Test("a supervisor reports what becomes of its children")
