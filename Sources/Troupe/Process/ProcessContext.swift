@@ -194,7 +194,8 @@ extension ProcessContext {
 
     /// Registers this process under a name. A process may have several.
     ///
-    /// - Throws: ``RegistryError`` — `.nameTaken` or `.nameInvalid`.
+    /// - Throws: ``RegistryError`` — `.nameTaken` or `.nameInvalid`; `.processUnknown` in a callback that
+    ///   did not return when it had to, so that the process was left behind.
     public func register(_ name: String) throws(RegistryError) {
         try cell.node.names.insert(name, for: cell, pid: cell.pid)
     }

@@ -11,7 +11,7 @@ struct ProcessCore: ~Copyable, @unchecked Sendable {
     @usableFromInline var lifecycle = Lifecycle()
 
     // MARK: Signals, names and relations
-    // Beside the phase and the lock: who monitors or names a process touches nothing else of it.
+    // Beside the phase and the lock: who gives a process a name touches nothing else of it.
 
     var trapsExits = false
     var stopsOnNormalLink = false

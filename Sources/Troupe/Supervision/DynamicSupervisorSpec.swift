@@ -16,7 +16,7 @@ public struct DynamicSupervisorSpec<Argument: Sendable>: Sendable {
     /// How long a killed child may take to return from its callback before it is reported as stuck
     /// and left behind.
     public var killGrace: Duration
-    /// The specification of the child for an argument. Its id does not matter.
+    /// The specification of the child for an argument. Its id does not matter, but it has one.
     public var child: @Sendable (Argument) -> ChildSpec
 
     /// Makes a specification.

@@ -22,8 +22,8 @@ public struct TimerRef: Hashable, Sendable, CustomStringConvertible {
 
     /// Stops the timer, from anywhere.
     ///
-    /// - Returns: how long it still had to run; nil when it has fired or was cancelled. After that
-    ///   its message is not sent any more, but may be in the mailbox.
+    /// - Returns: how long it still had to run; nil when it has fired or was cancelled. Its message may
+    ///   be in the mailbox then, or on its way there: one that another thread is sending right now.
     /// - Source: OTP's `erlang:cancel_timer/1`.
     @discardableResult
     public func cancel() -> Duration? { timer.cancel() }

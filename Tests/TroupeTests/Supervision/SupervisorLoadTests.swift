@@ -92,6 +92,40 @@ struct SupervisorLoadTests {
         }
     }
 
+    @Test(
+        "nothing is lost when the mailbox is full and a restart is due at once",
+        arguments: [OverflowPolicy.reject, .dropNewest, .dropOldest])
+    func fullMailboxWithoutBackoff(_ overflow: OverflowPolicy) async throws {
+        try await withNode { node in
+            let (log, attempts) = (Log<String>(), Count())
+            let tree = try await node.spawn(
+                Supervisor.self,
+                SupervisorSpec(
+                    limit: .plenty,
+                    children: [
+                        .worker("c1", log) { _ in
+                            if (1...13).contains(attempts.add()) { throw TestError(1) }
+                        }
+                    ]), options: .init(mailbox: .init(capacity: 4, overflow: overflow)))
+            let pid = try await tree.pid(of: "c1")
+            let (begun, go) = (Gate(), Gate())
+            async let added = tree.startChild(
+                ChildSpec("slow") { _ in
+                    begun.open()
+                    await go.wait()
+                    throw IgnoreStart()
+                })
+            await begun.wait()
+            node.kill(pid)
+            for _ in 0..<8 { try? tree.send("junk") }
+            go.open()
+            _ = try await added
+            // Nobody asks for anything any more.
+            _ = await log.wait(for: 2)
+            #expect(log.elements == ["+c1", "+c1"] && attempts.value == 15)
+        }
+    }
+
     @Test("an exit signal does not need room in the mailbox")
     func exitWithFullMailbox() async throws {
         try await withNode { node in
