@@ -93,7 +93,14 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
     public mutating func handleCall(
         _ request: Worker.Call, from: From<Worker.Reply>, process: ServerProcess
     ) async throws -> CallResult<Worker.Reply> {
-        if from.cell.isDone { return .noReply }
+        if !from.cell.isDone { take(request, from, process) }
+        try await settle(process)
+        return .noReply
+    }
+
+    private mutating func take(
+        _ request: Worker.Call, _ from: From<Worker.Reply>, _ process: ServerProcess
+    ) {
         dropUnwanted()
         let job = Job(request: request, from: from, retriesLeft: spec.retryCount)
         switch state.arrived(job) {
@@ -102,8 +109,6 @@ public struct Pool<Worker: ServerProtocol>: AsyncGenServer, SupervisorBehaviour 
         case .refuse(let refused):
             refused.from.cell.fail(.mailboxFull(process.pid, capacity: spec.capacity))
         }
-        try await settle(process)
-        return .noReply
     }
 
     /// Tells what it does.

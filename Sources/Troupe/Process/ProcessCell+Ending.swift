@@ -38,6 +38,7 @@ extension ProcessCell {
     ///
     /// To be called once, by whoever runs the process, after `terminate` and after the state is
     /// gone. The order is OTP's: whoever sees an EXIT, a DOWN or a failed call finds the name free.
+    /// What is to be done with unread messages is done before it leaves the table of processes.
     ///
     /// - Parameters:
     ///   - thrown: what `terminate` threw.

@@ -112,7 +112,7 @@ public struct ChildStarter: ProcessContext {
     /// yet: the child of a supervisor that was killed and is started again right now. That one is waited
     /// for, whether the name is one of the options or `init` registers it.
     func start(_ start: ChildSpec.Start) async throws -> StartedChild {
-        for _ in 0..<Self.attemptCountMax {
+        for attempt in 0..<Self.attemptCountMax {
             do {
                 return try await start(self)
             } catch {
@@ -122,8 +122,9 @@ public struct ChildStarter: ProcessContext {
                     let patience = Self.patience.clampedNanoseconds
                     let deadline = cell.scheduler.now.addingSaturated(patience)
                     _ = try? await holder.exitReason(deadline: deadline)
-                // It has ended since.
-                case .unknown: break
+                // It has ended since; or it is the child itself, whose `init` wants a name twice.
+                case .unknown:
+                    if attempt > 0, case .initFailed? = error as? SpawnError { throw error }
                 case .process, .incarnation, .remote: throw error
                 }
             }

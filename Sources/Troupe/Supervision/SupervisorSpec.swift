@@ -17,8 +17,9 @@ public enum SupervisorStrategy: Sendable, Hashable {
 
 /// Whether a supervisor ends when its significant children have.
 ///
-/// Only an end that is not repaired counts: of a transient child a clean one, of a temporary child
-/// any. A child that was ended through the supervisor does not count.
+/// Only an end that is not repaired counts: of a transient child a clean one, and one after which it is
+/// given up as its budget is used up; of a temporary child any. A child that was ended through the
+/// supervisor does not count.
 ///
 /// - Source: OTP's `auto_shutdown`.
 public enum AutoShutdown: Sendable, Hashable {

@@ -33,6 +33,8 @@ struct SupervisorState {
         fileprivate(set) var phase = Phase.stopped
         fileprivate var startedAt: NodeClock.Instant?
         fileprivate var history: RestartHistory
+        /// Its budget is used up, and nobody has started it since: no restart of its group does.
+        fileprivate var isGivenUp = false
         /// The mailboxes of its instances, when they are kept.
         fileprivate(set) var kept: KeptMailbox?
 
@@ -186,7 +188,9 @@ struct SupervisorState {
 
     /// There was nothing to start.
     mutating func startIgnored(_ id: String) {
-        if let slot = slots[id] { leave(slot) }
+        guard let slot = slots[id] else { return }
+        children[slot]?.isGivenUp = false
+        leave(slot)
     }
 
     /// A child was ended by its supervisor, or what it had left behind was given up.
@@ -242,11 +246,11 @@ struct SupervisorState {
             case .restarting(let restarting) = children[slot]?.phase
         else { return nil }
         let plan = plan(for: slot, id)
-        if !restarting.isCounted, let refusal = countRestart(of: slot, id, at: now) {
-            guard case .giveUpChild(var rest) = refusal else { return refusal }
+        if !restarting.isCounted {
             // The attempt before has ended them.
-            rest.starting = plan.starting.filter { $0 != id && self[$0]?.phase == .stopped }
-            return .giveUpChild(rest)
+            let ended = plan.starting.filter { $0 != id && self[$0]?.phase == .stopped }
+            let refusal = countRestart(of: slot, id, at: now, endedWithIt: ended)
+            if let refusal { return refusal }
         }
         return .restart(plan)
     }
@@ -267,18 +271,20 @@ struct SupervisorState {
         return .restart(plan)
     }
 
+    /// - Parameter siblings: those that were ended to be started together with the child.
     /// - Returns: what to do when there were too many.
     private mutating func countRestart(
-        of slot: Slot, _ id: String, at now: NodeClock.Instant
+        of slot: Slot, _ id: String, at now: NodeClock.Instant, endedWithIt siblings: [String] = []
     ) -> ExitAction? {
         switch children[slot]?.history.recordInBudget(at: now) {
         case true?: return nil
         case false?:
             setPhase(slot, .stopped)
-            if let child = children[slot], isShutdownDue(after: child.spec) {
+            children[slot]?.isGivenUp = true
+            if let spec = children[slot]?.spec, isShutdownDue(after: spec, butFor: siblings) {
                 return .giveUpLastChild(id)
             }
-            return .giveUpChild(RestartPlan(failed: id))
+            return .giveUpChild(RestartPlan(failed: id, starting: siblings))
         case nil: break
         }
         if window.record(at: now) { return nil }
@@ -305,19 +311,23 @@ struct SupervisorState {
         plan.ending = members.reversed().filter { $0.spec.id != id && $0.phase != .stopped }
             .map(\.spec.id)
         // What has failed is started even if it was made temporary since.
-        plan.starting = members.filter { $0.spec.id == id || $0.spec.restart != .temporary }
-            .map(\.spec.id)
+        plan.starting = members.filter {
+            $0.spec.id == id || $0.spec.restart != .temporary && !$0.isGivenUp
+        }
+        .map(\.spec.id)
         return plan
     }
 
-    private func isShutdownDue(after spec: ChildSpec) -> Bool {
+    /// - Parameter siblings: those that are about to be started again.
+    private func isShutdownDue(after spec: ChildSpec, butFor siblings: [String] = []) -> Bool {
         guard spec.isSignificant else { return false }
         switch autoShutdown {
         case .never: return false
         case .anySignificant: return true
         case .allSignificant:
             return !children.contains { child in
-                if let child { child.spec.isSignificant && child.phase != .stopped } else { false }
+                guard let child, child.spec.isSignificant else { return false }
+                return child.phase != .stopped || siblings.contains(child.spec.id)
             }
         }
     }
@@ -344,7 +354,9 @@ struct SupervisorState {
         case .stopped: break
         }
         switch phase {
-        case .running(let pid): slotsOfRunning[pid] = slot
+        case .running(let pid):
+            slotsOfRunning[pid] = slot
+            children[slot]?.isGivenUp = false
         case .restarting: waiting.append(slot)
         case .stopped: break
         }
@@ -379,7 +391,7 @@ extension SupervisorState.Child {
     /// Goes on where the child with the old specification was. What a running instance has been
     /// spawned with stays in use: its mailbox goes where the next instance looks for it.
     fileprivate mutating func takeOver(_ old: Self) {
-        (phase, startedAt) = (old.phase, old.startedAt)
+        (phase, startedAt, isGivenUp) = (old.phase, old.startedAt, old.isGivenUp)
         if spec.recovery == old.spec.recovery { history = old.history }
         if kept != nil, let oldKept = old.kept { kept = oldKept }
     }

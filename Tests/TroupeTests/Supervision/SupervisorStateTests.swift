@@ -317,6 +317,65 @@ struct SupervisorStateTests {
                 == .restart(.init(failed: "c", starting: ["c"])))
     }
 
+    @Test("nobody who is given up is started with the group, so that all are given up at last")
+    func budgetsOfAGroup() {
+        let budget = ChildRecovery(budget: RestartLimit(1, within: .seconds(60)))
+        var state = Self.state(
+            .oneForAll, limit: RestartLimit(0),
+            [.worker("a", recovery: budget), .worker("b", recovery: budget)])
+        var action: SupervisorState.ExitAction? = state.exited(
+            Self.pid(1), .killed, at: Self.time(0), random: 0)
+        var (givenUp, starts) = ([String](), [[String]]())
+        // Nothing can be started.
+        while let next = action, starts.count < 20 {
+            switch next {
+            case .restart(let plan), .giveUpChild(let plan):
+                if case .giveUpChild = next { givenUp.append(plan.failed) }
+                for id in plan.ending { state.ended(id) }
+                starts.append(plan.starting)
+                if let first = plan.starting.first {
+                    state.restartFailed(first, of: plan, at: Self.time(0), random: 0)
+                }
+            default: Issue.record("\(next)")
+            }
+            action = state.dueAttempt(at: Self.time(0))
+        }
+        #expect(givenUp == ["a", "b"])
+        #expect(starts == [["a", "b"], ["b"], ["b"], []])
+        #expect(state.nextDue == nil)
+        // Who is started by hand is one of the group again.
+        state.started("a", Self.pid(3), at: Self.time(0))
+        state.started("b", Self.pid(4), at: Self.time(0))
+        #expect(
+            state.exited(Self.pid(4), .killed, at: Self.time(100_000), random: 0)
+                == .restart(.init(failed: "b", ending: ["a"], starting: ["a", "b"])))
+    }
+
+    @Test("who is about to be started again without a child that is given up has not ended")
+    func budgetOfASignificantGroup() {
+        let budget = ChildRecovery(budget: RestartLimit(1, within: .seconds(60)))
+        var state = Self.state(
+            .oneForAll, autoShutdown: .allSignificant,
+            [
+                .worker("a", restart: .transient, isSignificant: true, recovery: budget),
+                .worker("b", restart: .transient, isSignificant: true),
+            ])
+        guard
+            case .restart(let plan) = state.exited(
+                Self.pid(1), .killed, at: Self.time(0), random: 0)
+        else {
+            Issue.record("it is not started again")
+            return
+        }
+        for id in plan.ending { state.ended(id) }
+        state.restartFailed("a", of: plan, at: Self.time(0), random: 0)
+        #expect(
+            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "a", starting: ["b"])))
+        state.started("b", Self.pid(5), at: Self.time(0))
+        #expect(
+            state.exited(Self.pid(5), .normal, at: Self.time(0), random: 0) == .shutDown("b"))
+    }
+
     @Test("a significant child that is given up has ended, too")
     func budgetOfASignificantChild() {
         let budget = ChildRecovery(budget: RestartLimit(0, within: .seconds(1)))
