@@ -20,10 +20,10 @@ struct StuckWatch: Sendable {
     }
 
     private let limit: Duration
+    /// What asks for each look.
     private let timer: TimerRef?
     private var busy: [Pid: Busy] = [:]
 
-    /// - Parameter timer: asks for each look.
     init(limit: Duration, timer: TimerRef? = nil) {
         self.limit = limit
         self.timer = timer
@@ -45,7 +45,6 @@ struct StuckWatch: Sendable {
     }
 
     /// From now on there is another limit, or none. With the same one nothing changes.
-    ///
     static func change(
         _ watch: inout StuckWatch?, to limit: Duration?, _ process: some ProcessContext
     ) throws(TimerError) {

@@ -391,8 +391,11 @@ extension SupervisorState.Child {
     /// Goes on where the child with the old specification was. What a running instance has been
     /// spawned with stays in use: its mailbox goes where the next instance looks for it.
     fileprivate mutating func takeOver(_ old: Self) {
-        (phase, startedAt, isGivenUp) = (old.phase, old.startedAt, old.isGivenUp)
-        if spec.recovery == old.spec.recovery { history = old.history }
+        (phase, startedAt) = (old.phase, old.startedAt)
+        // What was counted, and what followed from it, says nothing about another budget.
+        if spec.recovery == old.spec.recovery {
+            (history, isGivenUp) = (old.history, old.isGivenUp)
+        }
         if kept != nil, let oldKept = old.kept { kept = oldKept }
     }
 

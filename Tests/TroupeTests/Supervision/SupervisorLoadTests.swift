@@ -53,24 +53,28 @@ struct SupervisorLoadTests {
     }
 
     @Test(
-        "nothing is lost when the mailbox is full while a restart is due",
-        arguments: [OverflowPolicy.reject, .dropNewest, .dropOldest])
-    func fullMailbox(_ overflow: OverflowPolicy) async throws {
+        "nothing is lost when the mailbox is full while a restart is due, or due at once",
+        arguments: [OverflowPolicy.reject, .dropNewest, .dropOldest], [true, false])
+    func fullMailbox(_ overflow: OverflowPolicy, hasBackoff: Bool) async throws {
         try await withNode { node in
             let (log, attempts) = (Log<String>(), Count())
             let backoff = RestartBackoff(
                 from: .milliseconds(5), upTo: .milliseconds(5), jitter: 0)
+            let recovery = ChildRecovery(backoff: hasBackoff ? backoff : nil)
             let tree = try await node.spawn(
                 Supervisor.self,
                 SupervisorSpec(
                     limit: .plenty,
                     children: [
-                        .worker("c1", log, recovery: .init(backoff: backoff)) { _ in
+                        .worker("c1", log, recovery: recovery) { _ in
                             if (1...13).contains(attempts.add()) { throw TestError(1) }
                         }
                     ]), options: .init(mailbox: .init(capacity: 4, overflow: overflow)))
-            try await node.end(tree.pid(of: "c1"))
-            #expect(try await tree.status(of: "c1") == .restarting || attempts.value > 1)
+            let pid = try await tree.pid(of: "c1")
+            if hasBackoff {
+                try await node.end(pid)
+                #expect(try await tree.status(of: "c1") == .restarting || attempts.value > 1)
+            }
             // It is busy with a child of its own until the time has come and gone.
             let (begun, go) = (Gate(), Gate())
             async let added = tree.startChild(
@@ -80,8 +84,9 @@ struct SupervisorLoadTests {
                     throw IgnoreStart()
                 })
             await begun.wait()
+            if !hasBackoff { try await node.end(pid) }
             for _ in 0..<8 { try? tree.send("junk") }
-            let later = node.clock.now.advanced(by: .milliseconds(20))
+            let later = node.clock.now.advanced(by: .milliseconds(hasBackoff ? 20 : 0))
             try await node.clock.sleep(until: later)
             go.open()
             _ = try await added
@@ -89,40 +94,6 @@ struct SupervisorLoadTests {
             _ = await log.wait(for: 3)
             #expect(log.elements == ["+c1", "-c1 crash", "+c1"])
             #expect(attempts.value == 15)
-        }
-    }
-
-    @Test(
-        "nothing is lost when the mailbox is full and a restart is due at once",
-        arguments: [OverflowPolicy.reject, .dropNewest, .dropOldest])
-    func fullMailboxWithoutBackoff(_ overflow: OverflowPolicy) async throws {
-        try await withNode { node in
-            let (log, attempts) = (Log<String>(), Count())
-            let tree = try await node.spawn(
-                Supervisor.self,
-                SupervisorSpec(
-                    limit: .plenty,
-                    children: [
-                        .worker("c1", log) { _ in
-                            if (1...13).contains(attempts.add()) { throw TestError(1) }
-                        }
-                    ]), options: .init(mailbox: .init(capacity: 4, overflow: overflow)))
-            let pid = try await tree.pid(of: "c1")
-            let (begun, go) = (Gate(), Gate())
-            async let added = tree.startChild(
-                ChildSpec("slow") { _ in
-                    begun.open()
-                    await go.wait()
-                    throw IgnoreStart()
-                })
-            await begun.wait()
-            node.kill(pid)
-            for _ in 0..<8 { try? tree.send("junk") }
-            go.open()
-            _ = try await added
-            // Nobody asks for anything any more.
-            _ = await log.wait(for: 2)
-            #expect(log.elements == ["+c1", "+c1"] && attempts.value == 15)
         }
     }
 

@@ -38,6 +38,23 @@ struct SupervisorStateTests {
         return state
     }
 
+    /// A process is killed, those of its group are ended, and then a child cannot be started.
+    ///
+    /// - Returns: what was to be done.
+    @discardableResult
+    private static func fail(
+        _ state: inout SupervisorState, _ pid: Pid, notStarting id: String
+    ) -> SupervisorState.RestartPlan? {
+        let action = state.exited(pid, .killed, at: time(0), random: 0)
+        guard case .restart(let plan) = action else {
+            Issue.record("\(action)")
+            return nil
+        }
+        for id in plan.ending { state.ended(id) }
+        state.restartFailed(id, of: plan, at: time(0), random: 0)
+        return plan
+    }
+
     private static func specs(_ restarts: [Restart]) -> [ChildSpec] {
         zip(["a", "b", "c", "d"], restarts).map { .worker($0, restart: $1) }
     }
@@ -207,15 +224,7 @@ struct SupervisorStateTests {
         var state = Self.state(
             .oneForAll, limit: RestartLimit(2, within: .seconds(1)),
             Self.specs([.permanent, .permanent, .permanent]))
-        guard
-            case .restart(let plan) = state.exited(
-                Self.pid(2), .killed, at: Self.time(0), random: 0)
-        else {
-            Issue.record("no restart")
-            return
-        }
-        for id in plan.ending { state.ended(id) }
-        state.restartFailed("a", of: plan, at: Self.time(0), random: 0)
+        Self.fail(&state, Self.pid(2), notStarting: "a")
         // As in OTP the child that failed first is just one of those that are not there.
         #expect(state["b"]?.phase == .stopped && state.restartingCount == 1)
         let next = SupervisorState.RestartPlan(failed: "a", starting: ["a", "b", "c"])
@@ -298,14 +307,8 @@ struct SupervisorStateTests {
                 .worker("a"), .worker("b", recovery: budget), .worker("c"),
                 .worker("d", restart: .temporary),
             ])
-        let action = state.exited(Self.pid(2), .killed, at: Self.time(0), random: 0)
-        guard case .restart(let plan) = action else {
-            Issue.record("\(action)")
-            return
-        }
+        let plan = Self.fail(&state, Self.pid(2), notStarting: "b")
         #expect(plan == .init(failed: "b", ending: ["d", "c"], starting: ["b", "c"]))
-        for id in plan.ending { state.ended(id) }
-        state.restartFailed("b", of: plan, at: Self.time(0), random: 0)
         #expect(
             state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "b", starting: ["c"])))
         #expect(state["b"]?.phase == .stopped && state.nextDue == nil)
@@ -360,20 +363,32 @@ struct SupervisorStateTests {
                 .worker("a", restart: .transient, isSignificant: true, recovery: budget),
                 .worker("b", restart: .transient, isSignificant: true),
             ])
-        guard
-            case .restart(let plan) = state.exited(
-                Self.pid(1), .killed, at: Self.time(0), random: 0)
-        else {
-            Issue.record("it is not started again")
-            return
-        }
-        for id in plan.ending { state.ended(id) }
-        state.restartFailed("a", of: plan, at: Self.time(0), random: 0)
+        Self.fail(&state, Self.pid(1), notStarting: "a")
         #expect(
             state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "a", starting: ["b"])))
         state.started("b", Self.pid(5), at: Self.time(0))
         #expect(
             state.exited(Self.pid(5), .normal, at: Self.time(0), random: 0) == .shutDown("b"))
+    }
+
+    @Test(
+        "with another budget a child that was given up is one of its group again",
+        arguments: [1, 2])
+    func changedBudget(_ count: Int) {
+        func specs(_ count: Int) -> [ChildSpec] {
+            let budget = ChildRecovery(budget: RestartLimit(count, within: .seconds(60)))
+            return [.worker("a", recovery: budget), .worker("b")]
+        }
+        var state = Self.state(.oneForAll, specs(1))
+        Self.fail(&state, Self.pid(1), notStarting: "a")
+        #expect(
+            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "a", starting: ["b"])))
+        state.started("b", Self.pid(3), at: Self.time(0))
+        state.change(
+            to: SupervisorSpec(strategy: .oneForAll, limit: .plenty, children: specs(count)))
+        #expect(
+            state.exited(Self.pid(3), .killed, at: Self.time(0), random: 0)
+                == .restart(.init(failed: "b", starting: count == 1 ? ["b"] : ["a", "b"])))
     }
 
     @Test("a significant child that is given up has ended, too")
