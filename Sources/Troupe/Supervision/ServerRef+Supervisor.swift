@@ -94,7 +94,8 @@ extension ServerRef where Server == Supervisor {
     ///
     /// Children that run go on and are treated by their new specifications from now on. New ones
     /// are not started; see ``restartChild(_:timeout:)``. Those that are not in the new
-    /// specification stay.
+    /// specification stay. Who was ended to be started together with a child that has failed, and is
+    /// of its group no more, is started at once.
     ///
     /// - Throws: ``SupervisorError`` — `.specInvalid(_)`; the supervisor goes on with the old one.
     /// - Source: what an upgrade does with OTP's `supervisor`.

@@ -81,6 +81,7 @@ struct SupervisorDriver {
         case .change(let spec, let replyTo):
             replyTo.reply(try change(to: spec, process))
         }
+        try await startStranded(process)
         alarm.set(for: state.nextDue, process)
     }
 
@@ -126,9 +127,9 @@ struct SupervisorDriver {
         switch action {
         case .ignore, .leave: break
         case .restart(let plan): try await carryOut(plan, process)
-        case .giveUpChild(let plan):
-            report(.childGivenUp, plan.failed, exit?.from, process)
-            try await carryOut(plan, process)
+        case .giveUpChild(let id):
+            report(.childGivenUp, id, exit?.from, process)
+            try await startStranded(process)
         case .giveUpLastChild(let id):
             report(.childGivenUp, id, exit?.from, process)
             throw ExitReason.shutdown
@@ -142,7 +143,10 @@ struct SupervisorDriver {
     private mutating func carryOut(
         _ plan: SupervisorState.RestartPlan, _ process: some ProcessContext
     ) async throws {
-        for id in plan.ending { try await end(id, process) }
+        for id in plan.ending {
+            try await endProcess(id, process)
+            state.endedForRestart(id)
+        }
         for id in plan.starting {
             if let failure = try await start(id, isRestart: true, process) {
                 report(.startFailed(failure), id, nil, process)
@@ -152,6 +156,12 @@ struct SupervisorDriver {
                 return
             }
         }
+    }
+
+    /// Starts those that wait for a child that is not going to be started.
+    private mutating func startStranded(_ process: some ProcessContext) async throws {
+        // What cannot be started ends a plan, and waits for its own turn from then on.
+        while let plan = state.planForStranded { try await carryOut(plan, process) }
     }
 
     /// Makes the next attempt to start a child again, if it is time.
@@ -205,14 +215,16 @@ struct SupervisorDriver {
         }
     }
 
-    /// Ends a child and waits until it has ended.
+    /// Ends the process of a child, if it has one, and waits until it has ended.
+    private func endProcess(_ id: String, _ process: some ProcessContext) async throws {
+        guard let child = state[id], let pid = child.pid else { return }
+        try await process.end(
+            pid, child: id, by: child.spec.shutdown, restart: child.spec.restart,
+            killGrace: killGrace)
+    }
+
     private mutating func end(_ id: String, _ process: some ProcessContext) async throws {
-        guard let child = state[id] else { return }
-        if let pid = child.pid {
-            try await process.end(
-                pid, child: id, by: child.spec.shutdown, restart: child.spec.restart,
-                killGrace: killGrace)
-        }
+        try await endProcess(id, process)
         state.ended(id)
     }
 
@@ -231,7 +243,7 @@ struct SupervisorDriver {
         if let present = state[spec.id] {
             switch present.phase {
             case .running(let pid): return .failure(.alreadyStarted(spec.id, pid))
-            case .stopped, .restarting: return .failure(.alreadyPresent(spec.id))
+            case .stopped, .restarting, .awaitingGroup: return .failure(.alreadyPresent(spec.id))
             }
         }
         state.add(spec)
@@ -270,7 +282,7 @@ struct SupervisorDriver {
         case nil: .notFound(id)
         case .running(let pid): .running(id, pid)
         case .restarting: .restarting(id)
-        case .stopped: nil
+        case .stopped, .awaitingGroup: nil
         }
     }
 
@@ -301,8 +313,10 @@ extension SupervisorState.ExitAction {
     fileprivate var child: String? {
         switch self {
         case .ignore: nil
-        case .leave(let id), .giveUpLastChild(let id), .giveUp(let id), .shutDown(let id): id
-        case .restart(let plan), .giveUpChild(let plan): plan.failed
+        case .leave(let id), .giveUpChild(let id), .giveUpLastChild(let id), .giveUp(let id),
+            .shutDown(let id):
+            id
+        case .restart(let plan): plan.failed
         }
     }
 
@@ -323,7 +337,8 @@ extension SupervisorState.Child {
 
     private var status: ChildStatus {
         switch phase {
-        case .stopped: .stopped
+        // As OTP shows both.
+        case .stopped, .awaitingGroup: .stopped
         case .running(let pid): .running(pid)
         case .restarting: .restarting
         }

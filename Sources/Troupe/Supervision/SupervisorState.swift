@@ -24,6 +24,8 @@ struct SupervisorState {
     private var slotOrder: [Slot] = []
     /// The children that wait to be started again.
     private var waiting: [Slot] = []
+    /// How many are `awaitingGroup`.
+    private var awaitingGroupCount = 0
 
     /// An index into `children`.
     private typealias Slot = Int
@@ -57,10 +59,14 @@ struct SupervisorState {
     enum Phase: Equatable {
         /// There is no process. Can transition to: `running`, `restarting`.
         case stopped
-        /// Can transition to: `stopped`, `restarting`, `running` (again).
+        /// Can transition to: `stopped`, `restarting`, `awaitingGroup`, `running` (again).
         case running(Pid)
-        /// It has failed and is to be started again. Can transition to: `running`, `stopped`.
+        /// It has failed and is to be started again. Can transition to: `running`, `stopped`,
+        /// `awaitingGroup`.
         case restarting(Restarting)
+        /// It was ended to be started together with another that has failed. Can transition to:
+        /// `running`, `stopped`, `restarting`.
+        case awaitingGroup
     }
 
     struct Restarting: Equatable {
@@ -74,8 +80,8 @@ struct SupervisorState {
 
     /// Steps to carry out in this order. A step that fails ends the plan.
     struct RestartPlan: Equatable {
-        /// The child that has failed.
-        let failed: String
+        /// The child that has failed; nil when those to be started are all that is left of its group.
+        let failed: String?
         /// Whom to end, one after the other.
         var ending: [String] = []
         /// Whom to start, one after the other.
@@ -90,9 +96,8 @@ struct SupervisorState {
         /// Children are ended and started. A child that waits for its back-off is not in the plan;
         /// ``dueAttempt(at:)`` will return it.
         case restart(RestartPlan)
-        /// The child that has failed has used up its budget and stays stopped. Those of its group that
-        /// were ended to be started with it are started without it.
-        case giveUpChild(RestartPlan)
+        /// The child that has failed has used up its budget and stays stopped.
+        case giveUpChild(String)
         /// As before, and the supervisor ends with `.shutdown`: its significant children have ended.
         case giveUpLastChild(String)
         /// The supervisor ends with `.shutdown`: there were too many restarts.
@@ -128,6 +133,19 @@ struct SupervisorState {
     /// When the next child has to be started again; nil when none waits.
     var nextDue: NodeClock.Instant? {
         waiting.lazy.compactMap { children[$0]?.due }.min()
+    }
+
+    /// Whom to start because no restart to come would: they were ended to be started together with a
+    /// child that was given up or ended since, or that has another group now.
+    var planForStranded: RestartPlan? {
+        if awaitingGroupCount == 0 { return nil }
+        var stranded: [String] = []
+        var isAwaited = strategy == .oneForAll && !waiting.isEmpty
+        for child in slotOrder.lazy.compactMap({ children[$0] }) {
+            if child.due != nil { isAwaited = isAwaited || strategy == .restForOne }
+            if child.phase == .awaitingGroup, !isAwaited { stranded.append(child.spec.id) }
+        }
+        return stranded.isEmpty ? nil : RestartPlan(failed: nil, starting: stranded)
     }
 
     // MARK: - Specifications
@@ -198,6 +216,11 @@ struct SupervisorState {
         if let slot = slots[id] { leave(slot) }
     }
 
+    /// A child was ended to be started again with its group.
+    mutating func endedForRestart(_ id: String) {
+        if let slot = slots[id] { leave(slot, .awaitingGroup) }
+    }
+
     /// An attempt to start a child again has failed: it stays `restarting`.
     mutating func restartFailed(
         _ id: String, of plan: RestartPlan, at now: NodeClock.Instant,
@@ -205,12 +228,14 @@ struct SupervisorState {
     ) {
         guard let slot = slots[id] else { return }
         var oldPid: Pid?
-        if let failed = slots[plan.failed], case .restarting(let old) = children[failed]?.phase {
+        if let failed = plan.failed.flatMap({ slots[$0] }),
+            case .restarting(let old) = children[failed]?.phase
+        {
             if failed == slot {
                 oldPid = old.oldPid
             } else {
                 // The attempts go on with this one; that one is started with it.
-                setPhase(failed, .stopped)
+                setPhase(failed, .awaitingGroup)
             }
         }
         let due = now.advanced(by: delay(of: slot, at: now, random: random()))
@@ -245,14 +270,10 @@ struct SupervisorState {
         guard let slot = next, let id = children[slot]?.spec.id,
             case .restarting(let restarting) = children[slot]?.phase
         else { return nil }
-        let plan = plan(for: slot, id)
-        if !restarting.isCounted {
-            // The attempt before has ended them.
-            let ended = plan.starting.filter { $0 != id && self[$0]?.phase == .stopped }
-            let refusal = countRestart(of: slot, id, at: now, endedWithIt: ended)
-            if let refusal { return refusal }
+        if !restarting.isCounted, let refusal = countRestart(of: slot, id, at: now) {
+            return refusal
         }
-        return .restart(plan)
+        return .restart(plan(for: slot, id))
     }
 
     // MARK: - How it is decided
@@ -271,20 +292,19 @@ struct SupervisorState {
         return .restart(plan)
     }
 
-    /// - Parameter siblings: those that were ended to be started together with the child.
     /// - Returns: what to do when there were too many.
     private mutating func countRestart(
-        of slot: Slot, _ id: String, at now: NodeClock.Instant, endedWithIt siblings: [String] = []
+        of slot: Slot, _ id: String, at now: NodeClock.Instant
     ) -> ExitAction? {
         switch children[slot]?.history.recordInBudget(at: now) {
         case true?: return nil
         case false?:
             setPhase(slot, .stopped)
             children[slot]?.isGivenUp = true
-            if let spec = children[slot]?.spec, isShutdownDue(after: spec, butFor: siblings) {
+            if let spec = children[slot]?.spec, isShutdownDue(after: spec) {
                 return .giveUpLastChild(id)
             }
-            return .giveUpChild(RestartPlan(failed: id, starting: siblings))
+            return .giveUpChild(id)
         case nil: break
         }
         if window.record(at: now) { return nil }
@@ -308,18 +328,20 @@ struct SupervisorState {
         case .restForOne: group = slotOrder.drop { $0 != slot }
         }
         let members = group.compactMap { children[$0] }
-        plan.ending = members.reversed().filter { $0.spec.id != id && $0.phase != .stopped }
-            .map(\.spec.id)
-        // What has failed is started even if it was made temporary since.
+        plan.ending = members.reversed().filter {
+            $0.spec.id != id && ($0.pid != nil || $0.due != nil)
+        }
+        .map(\.spec.id)
+        // Who is to be started again is, even if it was made temporary since.
         plan.starting = members.filter {
-            $0.spec.id == id || $0.spec.restart != .temporary && !$0.isGivenUp
+            $0.spec.id == id || $0.phase == .awaitingGroup
+                || $0.spec.restart != .temporary && !$0.isGivenUp
         }
         .map(\.spec.id)
         return plan
     }
 
-    /// - Parameter siblings: those that are about to be started again.
-    private func isShutdownDue(after spec: ChildSpec, butFor siblings: [String] = []) -> Bool {
+    private func isShutdownDue(after spec: ChildSpec) -> Bool {
         guard spec.isSignificant else { return false }
         switch autoShutdown {
         case .never: return false
@@ -327,17 +349,17 @@ struct SupervisorState {
         case .allSignificant:
             return !children.contains { child in
                 guard let child, child.spec.isSignificant else { return false }
-                return child.phase != .stopped || siblings.contains(child.spec.id)
+                return child.phase != .stopped
             }
         }
     }
 
     /// There is no process any more; the specification of a temporary child goes with it.
-    private mutating func leave(_ slot: Slot) {
+    private mutating func leave(_ slot: Slot, _ phase: Phase = .stopped) {
         if children[slot]?.spec.restart == .temporary {
             remove(at: slot)
         } else {
-            setPhase(slot, .stopped)
+            setPhase(slot, phase)
         }
     }
 
@@ -351,6 +373,7 @@ struct SupervisorState {
                 slotsOfRunning.remove(at: index)
             }
         case .restarting: waiting.removeAll { $0 == slot }
+        case .awaitingGroup: awaitingGroupCount -= 1
         case .stopped: break
         }
         switch phase {
@@ -358,6 +381,7 @@ struct SupervisorState {
             slotsOfRunning[pid] = slot
             children[slot]?.isGivenUp = false
         case .restarting: waiting.append(slot)
+        case .awaitingGroup: awaitingGroupCount += 1
         case .stopped: break
         }
     }

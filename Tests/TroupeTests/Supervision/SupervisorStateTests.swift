@@ -50,7 +50,7 @@ struct SupervisorStateTests {
             Issue.record("\(action)")
             return nil
         }
-        for id in plan.ending { state.ended(id) }
+        for id in plan.ending { state.endedForRestart(id) }
         state.restartFailed(id, of: plan, at: time(0), random: 0)
         return plan
     }
@@ -129,7 +129,7 @@ struct SupervisorStateTests {
         #expect(action == .restart(plan), "\(strategy) \(restarts) \(first) \(last) \(reason)")
 
         // When it is carried out everybody of the group runs, and nobody waits.
-        for id in plan.ending { state.ended(id) }
+        for id in plan.ending { state.endedForRestart(id) }
         for (index, id) in plan.starting.enumerated() {
             state.started(id, Self.pid(UInt64(10 + index)), at: Self.time(2))
         }
@@ -226,7 +226,7 @@ struct SupervisorStateTests {
             Self.specs([.permanent, .permanent, .permanent]))
         Self.fail(&state, Self.pid(2), notStarting: "a")
         // As in OTP the child that failed first is just one of those that are not there.
-        #expect(state["b"]?.phase == .stopped && state.restartingCount == 1)
+        #expect(state["b"]?.phase == .awaitingGroup && state.restartingCount == 1)
         let next = SupervisorState.RestartPlan(failed: "a", starting: ["a", "b", "c"])
         #expect(state.dueAttempt(at: Self.time(0)) == .restart(next))
         state.restartFailed("a", of: next, at: Self.time(0), random: 0)
@@ -269,7 +269,7 @@ struct SupervisorStateTests {
             [.worker("a"), .worker("b", recovery: .init(backoff: backoff)), .worker("c")])
         let action = state.exited(Self.pid(2), .killed, at: Self.time(0), random: 0)
         #expect(action == .restart(.init(failed: "b", ending: ["c", "a"])))
-        for id in ["c", "a"] { state.ended(id) }
+        for id in ["c", "a"] { state.endedForRestart(id) }
         #expect(
             state.dueAttempt(at: Self.time(10))
                 == .restart(.init(failed: "b", starting: ["a", "b", "c"])))
@@ -287,15 +287,15 @@ struct SupervisorStateTests {
             let action = state.exited(Self.pid(pid), .killed, at: Self.time(0), random: 0)
             #expect(
                 action == .restart(.init(failed: "a", ending: ["b"], starting: ["a", "b"])))
-            state.ended("b")
+            state.endedForRestart("b")
             state.started("a", Self.pid(pid + 10), at: Self.time(0))
             state.started("b", Self.pid(pid + 11), at: Self.time(0))
         }
         #expect(
             state.exited(Self.pid(21), .killed, at: Self.time(0), random: 0)
-                == .giveUpChild(.init(failed: "a")))
+                == .giveUpChild("a"))
         #expect(state["a"]?.phase == .stopped && state["b"]?.phase == .running(Self.pid(22)))
-        #expect(state.restartingCount == 0)
+        #expect(state.restartingCount == 0 && state.planForStranded == nil)
     }
 
     @Test("who was ended to be started with a child that is given up then is started without it")
@@ -309,12 +309,14 @@ struct SupervisorStateTests {
             ])
         let plan = Self.fail(&state, Self.pid(2), notStarting: "b")
         #expect(plan == .init(failed: "b", ending: ["d", "c"], starting: ["b", "c"]))
-        #expect(
-            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "b", starting: ["c"])))
+        #expect(state.planForStranded == nil)
+        #expect(state.dueAttempt(at: Self.time(0)) == .giveUpChild("b"))
         #expect(state["b"]?.phase == .stopped && state.nextDue == nil)
+        let rest = SupervisorState.RestartPlan(failed: nil, starting: ["c"])
+        #expect(state.planForStranded == rest)
         // It fails as one that has failed itself.
-        state.restartFailed(
-            "c", of: .init(failed: "b", starting: ["c"]), at: Self.time(0), random: 0)
+        state.restartFailed("c", of: rest, at: Self.time(0), random: 0)
+        #expect(state.planForStranded == nil)
         #expect(
             state.dueAttempt(at: Self.time(0))
                 == .restart(.init(failed: "c", starting: ["c"])))
@@ -332,19 +334,20 @@ struct SupervisorStateTests {
         // Nothing can be started.
         while let next = action, starts.count < 20 {
             switch next {
-            case .restart(let plan), .giveUpChild(let plan):
-                if case .giveUpChild = next { givenUp.append(plan.failed) }
-                for id in plan.ending { state.ended(id) }
+            case .restart(let plan):
+                for id in plan.ending { state.endedForRestart(id) }
                 starts.append(plan.starting)
                 if let first = plan.starting.first {
                     state.restartFailed(first, of: plan, at: Self.time(0), random: 0)
                 }
+            case .giveUpChild(let id): givenUp.append(id)
             default: Issue.record("\(next)")
             }
-            action = state.dueAttempt(at: Self.time(0))
+            action =
+                state.planForStranded.map { .restart($0) } ?? state.dueAttempt(at: Self.time(0))
         }
         #expect(givenUp == ["a", "b"])
-        #expect(starts == [["a", "b"], ["b"], ["b"], []])
+        #expect(starts == [["a", "b"], ["b"], ["b"]])
         #expect(state.nextDue == nil)
         // Who is started by hand is one of the group again.
         state.started("a", Self.pid(3), at: Self.time(0))
@@ -364,11 +367,91 @@ struct SupervisorStateTests {
                 .worker("b", restart: .transient, isSignificant: true),
             ])
         Self.fail(&state, Self.pid(1), notStarting: "a")
-        #expect(
-            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "a", starting: ["b"])))
+        #expect(state.dueAttempt(at: Self.time(0)) == .giveUpChild("a"))
         state.started("b", Self.pid(5), at: Self.time(0))
         #expect(
             state.exited(Self.pid(5), .normal, at: Self.time(0), random: 0) == .shutDown("b"))
+    }
+
+    /// One that runs a group restart that cannot begin: `b` waits for its back-off, the others for it.
+    private static func waitingGroup(
+        _ strategy: SupervisorStrategy = .oneForAll, autoShutdown: AutoShutdown = .never,
+        isSignificant: Bool = false
+    ) -> SupervisorState {
+        let backoff = RestartBackoff(from: .seconds(1), upTo: .seconds(1), jitter: 0)
+        var state = Self.state(
+            strategy, autoShutdown: autoShutdown,
+            ["a", "b", "c", "d"].map {
+                .worker(
+                    $0, restart: .transient, isSignificant: isSignificant,
+                    recovery: .init(backoff: backoff))
+            })
+        // One that ended by itself before.
+        #expect(state.exited(pid(4), .normal, at: time(0), random: 0) == .leave("d"))
+        guard case .restart(let plan) = state.exited(pid(2), .killed, at: time(0), random: 0) else {
+            Issue.record("no restart")
+            return state
+        }
+        for id in plan.ending { state.endedForRestart(id) }
+        return state
+    }
+
+    @Test("who was ended to be started with its group has not ended; who ended by itself has")
+    func awaitingIsAlive() {
+        var state = Self.waitingGroup(autoShutdown: .allSignificant, isSignificant: true)
+        // Started by hand, it ends by itself: the group is still to come.
+        state.started("c", Self.pid(9), at: Self.time(1))
+        #expect(state.exited(Self.pid(9), .normal, at: Self.time(1), random: 0) == .leave("c"))
+        #expect(state["a"]?.phase == .awaitingGroup && state["c"]?.phase == .stopped)
+        state.ended("b")
+        state.ended("a")
+        state.started("d", Self.pid(10), at: Self.time(1))
+        #expect(state.exited(Self.pid(10), .normal, at: Self.time(1), random: 0) == .shutDown("d"))
+    }
+
+    @Test("when the child that its group waits for is ended, the others are started without it")
+    func endWaited() {
+        for strategy in [SupervisorStrategy.oneForAll, .restForOne] {
+            var state = Self.waitingGroup(strategy)
+            #expect(state.planForStranded == nil)
+            state.ended("b")
+            let others = strategy == .oneForAll ? ["a", "c"] : ["c"]
+            #expect(state.planForStranded == .init(failed: nil, starting: others))
+            // Who is ended meanwhile stays that.
+            state.ended("c")
+            #expect(state.planForStranded?.starting ?? [] == Array(others.dropLast()))
+        }
+    }
+
+    @Test("when the group becomes a smaller one, the others are started at once")
+    func changeWaited() {
+        for (strategy, others) in [
+            (SupervisorStrategy.oneForOne, ["a", "c"]), (.restForOne, ["a"]),
+        ] {
+            var state = Self.waitingGroup()
+            let specs = state.order.compactMap { state[$0]?.spec }
+            state.change(
+                to: SupervisorSpec(strategy: strategy, limit: .plenty, children: specs))
+            let plan = SupervisorState.RestartPlan(failed: nil, starting: others)
+            #expect(state.planForStranded == plan)
+            // One that cannot be started waits by itself then.
+            state.restartFailed("a", of: plan, at: Self.time(0), random: 0)
+            #expect(state.planForStranded?.starting ?? [] == Array(others.dropFirst()))
+            #expect(state.restartingCount == 2)
+        }
+    }
+
+    @Test("who waits for its group is started with it, even if it was made temporary since")
+    func awaitingMadeTemporary() {
+        var state = Self.state(.oneForAll, Self.specs([.permanent, .permanent]))
+        Self.fail(&state, Self.pid(2), notStarting: "a")
+        state.change(
+            to: SupervisorSpec(
+                strategy: .oneForAll, limit: .plenty,
+                children: Self.specs([.permanent, .temporary])))
+        #expect(
+            state.dueAttempt(at: Self.time(0))
+                == .restart(.init(failed: "a", starting: ["a", "b"])))
     }
 
     @Test(
@@ -381,8 +464,7 @@ struct SupervisorStateTests {
         }
         var state = Self.state(.oneForAll, specs(1))
         Self.fail(&state, Self.pid(1), notStarting: "a")
-        #expect(
-            state.dueAttempt(at: Self.time(0)) == .giveUpChild(.init(failed: "a", starting: ["b"])))
+        #expect(state.dueAttempt(at: Self.time(0)) == .giveUpChild("a"))
         state.started("b", Self.pid(3), at: Self.time(0))
         state.change(
             to: SupervisorSpec(strategy: .oneForAll, limit: .plenty, children: specs(count)))
@@ -406,7 +488,7 @@ struct SupervisorStateTests {
             if rule == .allSignificant {
                 #expect(
                     state.exited(Self.pid(1), .killed, at: Self.time(0), random: 0)
-                        == .giveUpChild(.init(failed: "a")))
+                        == .giveUpChild("a"))
             }
             #expect(
                 state.exited(Self.pid(2), .killed, at: Self.time(0), random: 0)

@@ -278,6 +278,25 @@ struct SupervisorTests {
         }
     }
 
+    @Test(
+        "members of a group that wait are started when nobody is left to wait for",
+        arguments: [false, true])
+    func groupWaitsForNobody(isChanged: Bool) async throws {
+        try await withNode { node in
+            let children: [ChildSpec] = [.worker("c1"), .worker("c2", recovery: Self.longBackoff)]
+            let tree = try await node.supervise(.oneForAll, children)
+            try await node.end(tree.pid(of: "c2"))
+            #expect(try await tree.status(of: "c1") == .stopped)
+            if isChanged {
+                try await tree.change(to: SupervisorSpec(strategy: .oneForOne, children: children))
+            } else {
+                try await tree.terminateChild("c2")
+            }
+            #expect(node.isAlive(try await tree.pid(of: "c1")))
+            #expect(try await tree.status(of: "c2") == (isChanged ? .restarting : .stopped))
+        }
+    }
+
     @Test("a child that has used up its budget is given up; its siblings and supervisor live")
     func budget() async throws {
         let reports = Log<SupervisorReport>()
