@@ -108,7 +108,7 @@ extension ChildSpec {
         }
     }
 
-    /// Whatever a function starts as a child.
+    /// Whatever a function starts as a child. OTP: the `start` of a child specification.
     ///
     /// - Parameters:
     ///   - id: what the supervisor knows it by.
@@ -120,14 +120,13 @@ extension ChildSpec {
     ///   - function: starts the child and returns its pid. It runs in the supervisor, which waits
     ///     for it. The child should be linked from the beginning; one that is not is linked
     ///     afterwards. Throw ``IgnoreStart`` when there is nothing to start.
-    public init(
+    public static func startFunction(
         _ id: String, type: ChildType = .worker, restart: Restart = .permanent,
         shutdown: Shutdown? = nil, isSignificant: Bool = false,
         recovery: ChildRecovery = ChildRecovery(),
-        startedBy function:
-            @escaping @concurrent @Sendable (ChildStarter) async throws -> StartedChild
-    ) {
-        self.init(
+        _ function: @escaping @concurrent @Sendable (ChildStarter) async throws -> StartedChild
+    ) -> ChildSpec {
+        ChildSpec(
             id: id, restart: restart, shutdown: shutdown, isSignificant: isSignificant,
             recovery: recovery, type: type, behaviour: "function", options: nil
         ) { starter in

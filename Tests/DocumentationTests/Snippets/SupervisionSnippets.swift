@@ -81,12 +81,10 @@ enum SupervisionSnippets {
                 ChildSpec(Counter.self, 0)
             }
             // What a function of yours starts.
-            ChildSpec(
-                "custom",
-                startedBy: { supervisor in
-                    let worker = try supervisor.spawnLinked(Worker.self, 7)
-                    return StartedChild(worker.pid, info: "number 7")
-                })
+            ChildSpec.startFunction("custom") { supervisor in
+                let worker = try supervisor.spawnLinked(Worker.self, 7)
+                return StartedChild(worker.pid, info: "number 7")
+            }
         }
         _ = children
     }

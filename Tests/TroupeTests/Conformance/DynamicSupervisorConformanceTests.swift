@@ -39,7 +39,7 @@ struct DynamicSupervisorConformanceTests {
     func argument() async throws {
         try await withNode { node in
             let spec = DynamicSupervisorSpec { (start: Int) in
-                ChildSpec("a function", restart: .temporary) { starter in
+                ChildSpec.startFunction("a function", restart: .temporary) { starter in
                     let child = try starter.spawnLinked(Counter.self, start)
                     return StartedChild(child.pid, info: "starts at \(start)")
                 }
@@ -96,7 +96,8 @@ struct DynamicSupervisorConformanceTests {
                 for isFunction in [true, false] {
                     let spec = DynamicSupervisorSpec { (_: Int) in
                         isFunction
-                            ? ChildSpec("ignored", restart: restart) { _ in throw IgnoreStart() }
+                            ? .startFunction("ignored", restart: restart) { _ in throw IgnoreStart()
+                            }
                             : ChildSpec(
                                 Recorder.self, .init(Log()) { _ in throw IgnoreStart() },
                                 restart: restart)
@@ -174,7 +175,7 @@ struct DynamicSupervisorConformanceTests {
         try await withNode { node in
             for restart in restarts {
                 let spec = DynamicSupervisorSpec { (token: Token) in
-                    ChildSpec("child", restart: restart) { starter in
+                    .startFunction("child", restart: restart) { starter in
                         try StartedChild(token.spawnIdle(starter))
                     }
                 }
@@ -290,7 +291,7 @@ struct DynamicSupervisorConformanceTests {
                 SpawnError.nameInvalid(""),
             ]
             let spec = DynamicSupervisorSpec { (index: Int) in
-                ChildSpec("child \(index)") { _ in throw errors[index] }
+                ChildSpec.startFunction("child \(index)") { _ in throw errors[index] }
             }
             let supervisor = try await node.spawn(DynamicSupervisor<Int>.self, spec)
             for (index, error) in errors.enumerated() {

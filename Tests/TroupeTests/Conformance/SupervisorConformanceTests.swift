@@ -98,7 +98,7 @@ struct SupervisorConformanceTests {
             let log = Log<String>()
             let tree = try await node.supervise([
                 .worker("c1", restart: restart) { _ in throw IgnoreStart() },
-                ChildSpec("c2", restart: restart, startedBy: { _ in throw IgnoreStart() }),
+                .startFunction("c2", restart: restart) { _ in throw IgnoreStart() },
                 .worker("c3", log),
             ])
             #expect(try await tree.ids == ["c1", "c2", "c3"])

@@ -19,7 +19,7 @@ struct SupervisorRequestConformanceTests {
             let plain = try await tree.startChild(.worker("c2"))
             #expect(plain?.info == nil)
             let extra = try await tree.startChild(
-                ChildSpec("c3") { starter in
+                .startFunction("c3") { starter in
                     let worker = try starter.spawnLinked { _ = try await $0.receive() }
                     return StartedChild(worker.pid, info: "port 80")
                 })
@@ -60,7 +60,7 @@ struct SupervisorRequestConformanceTests {
                     SpawnError.initFailed(.error(TestError(37)))
                 ),
                 (.worker("c1") { _ in throw ExitReason.normal }, SpawnError.initFailed(.normal)),
-                (ChildSpec("c1", startedBy: { _ in throw TestError(37) }), TestError(37)),
+                (.startFunction("c1") { _ in throw TestError(37) }, TestError(37)),
             ]
             for (child, error) in failing {
                 let refusal = await tree.refusal { (tree: Tree) async throws(SupervisorError) in
@@ -161,7 +161,7 @@ struct SupervisorRequestConformanceTests {
             let attempts = Count()
             let tree = try await node.supervise([
                 .worker("c1") { _ in if attempts.add() == 1 { throw TestError(42) } },
-                ChildSpec("c2") { starter in
+                .startFunction("c2") { starter in
                     let child = try starter.spawnLinked { _ = try await $0.receive() }
                     return StartedChild(child.pid, info: 42)
                 },
@@ -231,7 +231,7 @@ struct SupervisorRequestConformanceTests {
         try await withNode { node in
             let tree = try await node.supervise([
                 .worker("w1"), .worker("w2"), .supervisor("s1") {}, .supervisor("s2") {},
-                ChildSpec("s3", type: .supervisor, startedBy: { _ in throw IgnoreStart() }),
+                .startFunction("s3", type: .supervisor) { _ in throw IgnoreStart() },
             ])
             try await tree.terminateChild("w1")
             try await tree.terminateChild("s1")

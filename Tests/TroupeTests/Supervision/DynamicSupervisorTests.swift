@@ -345,7 +345,7 @@ struct DynamicSupervisorTests {
         try await withNode { node in
             let child = try node.idle()
             let spec = DynamicSupervisorSpec { (pid: Pid) in
-                ChildSpec("child", restart: .temporary) { _ in StartedChild(pid) }
+                .startFunction("child", restart: .temporary) { _ in StartedChild(pid) }
             }
             let supervisor = try await node.spawn(DynamicSupervisor<Pid>.self, spec)
             for _ in 0..<2 { #expect(try await supervisor.startPid(child.pid) == child.pid) }

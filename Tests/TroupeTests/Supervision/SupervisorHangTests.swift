@@ -103,7 +103,7 @@ struct SupervisorHangTests {
             let (log, begun, go) = (Log<String>(), Gate(), Gate())
             let tree = try await node.supervise([.worker("c1", log)])
             async let started = tree.startChild(
-                ChildSpec("slow") { starter in
+                .startFunction("slow") { starter in
                     begun.open()
                     await go.wait()
                     return StartedChild(

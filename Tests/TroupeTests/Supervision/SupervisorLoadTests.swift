@@ -78,7 +78,7 @@ struct SupervisorLoadTests {
             // It is busy with a child of its own until the time has come and gone.
             let (begun, go) = (Gate(), Gate())
             async let added = tree.startChild(
-                ChildSpec("slow") { _ in
+                .startFunction("slow") { _ in
                     begun.open()
                     await go.wait()
                     throw IgnoreStart()

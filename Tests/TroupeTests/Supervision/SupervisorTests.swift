@@ -97,12 +97,22 @@ struct SupervisorTests {
 
     // MARK: - Start functions
 
+    @Test("a closure that does nothing but throw is a process that fails, and not a start function")
+    func onlyThrows() async throws {
+        try await withNode { node in
+            let tree = try await node.supervise(
+                limit: RestartLimit(2, within: .seconds(1000)),
+                [ChildSpec("c1") { _ in throw TestError(1) }])
+            #expect(try await tree.exitReason == .shutdown)
+        }
+    }
+
     @Test("a start function may return a process that is not linked: it is linked and supervised")
     func unlinked() async throws {
         try await withNode { node in
             let starts = Log<Pid>()
             let tree = try await node.supervise([
-                ChildSpec("c1") { _ in
+                .startFunction("c1") { _ in
                     let process = try node.idle()
                     starts.append(process.pid)
                     return StartedChild(process.pid)
@@ -125,7 +135,7 @@ struct SupervisorTests {
             let tree = try await node.supervise(
                 limit: RestartLimit(3, within: .seconds(1000)),
                 [
-                    ChildSpec("c1") { _ in
+                    .startFunction("c1") { _ in
                         starts.add()
                         let process = try node.spawn { _ in }
                         _ = try await process.exitReason
@@ -143,7 +153,7 @@ struct SupervisorTests {
             for _ in 0..<300 {
                 let starts = Count()
                 let tree = try await node.supervise([
-                    ChildSpec("c1", restart: .transient) { starter in
+                    .startFunction("c1", restart: .transient) { starter in
                         starts.add()
                         return StartedChild(try starter.spawnLinked { _ in }.pid)
                     }
@@ -170,7 +180,7 @@ struct SupervisorTests {
             defer { release.open() }
             let starts = Count()
             let tree = try await node.supervise([
-                ChildSpec("c1", restart: .transient) { starter in
+                .startFunction("c1", restart: .transient) { starter in
                     starts.add()
                     let child = try starter.spawnLinked(options: .init(ownThread: true)) {
                         _ -> Void in throw reason
