@@ -332,6 +332,11 @@ extension ProcessCell {
         withScheduler { $0.submit(self) }
     }
 
+    /// Whether no message waits. Exact if the process itself asks.
+    final var hasEmptyMailbox: Bool {
+        withCore { $0.accepted == popped.load(ordering: .relaxed) }
+    }
+
     /// Puts a message into the mailbox, and wakes the process if need be.
     @inlinable
     final func put<E: MailboxElement>(_ element: consuming E) -> PutResult {

@@ -48,6 +48,8 @@ package struct SimulatedSending: Sendable {
     package let from: SimulatedActor
     package let to: Pid
     package let kind: Kind
+    /// Whether it is a message, and nothing waits in the mailbox that it is for.
+    package let findsEmptyMailbox: Bool
 }
 
 /// Decides what is not decided by the order of steps, and is told what happens. All is called
@@ -391,7 +393,8 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
         to cell: ProcessCell, naming name: () -> String, _ deliver: @escaping () -> Void
     ) -> SimulatedFate {
         noteForeigner("a message")
-        return fate(.message, to: cell.pid, name, deliver)
+        return fate(
+            .message, to: cell.pid, findsEmptyMailbox: cell.hasEmptyMailbox, name, deliver)
     }
 
     /// A signal is about to reach `cell`.
@@ -404,12 +407,13 @@ package final class SimulatedScheduler: Scheduler, @unchecked Sendable {
     }
 
     private func fate(
-        _ kind: SimulatedSending.Kind, to target: Pid, _ name: () -> String,
-        _ deliver: @escaping () -> Void
+        _ kind: SimulatedSending.Kind, to target: Pid, findsEmptyMailbox: Bool = false,
+        _ name: () -> String, _ deliver: @escaping () -> Void
     ) -> SimulatedFate {
         let from = running ?? .body
         let pair = Pair(from: from, to: target)
-        let sending = SimulatedSending(from: from, to: target, kind: kind)
+        let sending = SimulatedSending(
+            from: from, to: target, kind: kind, findsEmptyMailbox: findsEmptyMailbox)
         guard let fate = director?.fate(of: sending, naming: name) else { return .now }
         return state.withLock { state in
             // Within a pair nothing overtakes.

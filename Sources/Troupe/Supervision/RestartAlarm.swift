@@ -33,10 +33,3 @@ struct RestartAlarm {
         }
     }
 }
-
-extension ProcessCell {
-    /// Whether no message waits. To be asked by the process itself.
-    fileprivate var hasEmptyMailbox: Bool {
-        withCore { $0.accepted == popped.load(ordering: .relaxed) }
-    }
-}

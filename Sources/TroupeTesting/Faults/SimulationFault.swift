@@ -70,7 +70,8 @@ public struct SimulationFault: Sendable {
         SimulationFault(kind: .failInit(probability, error), limit: limit, isWanted: isWanted)
     }
 
-    /// Refuses a message as if the mailbox were full.
+    /// Refuses a message as if the mailbox were full. Not that of a timer, or one that a process sends
+    /// itself, if nothing waits there: they can rely on that.
     public static func fillMailbox(
         probability: Double, limit: Int = 1,
         where isWanted: @escaping @Sendable (Target) -> Bool = { _ in true }

@@ -382,7 +382,7 @@ final class SimulationRun: SimulationDirector, Sendable {
                             fate = .later
                         }
                     case .fillMailbox(let probability)
-                    where fate == .now && sending.kind == .message:
+                    where fate == .now && sending.kind == .message && !sending.isSureOfRoom:
                         if state.decisions.happens(probability: probability) {
                             state.happened(index)
                             fate = .full
@@ -498,5 +498,13 @@ extension SimulationRun.State {
     fileprivate mutating func happened(_ fault: Int) {
         faultsLeft[fault] -= 1
         faultCount += 1
+    }
+}
+
+extension SimulatedSending {
+    /// Whether the receiver may rely on it that there is room. It sends itself something, or has something
+    /// sent by a timer, so as not to wait for ever; and where nothing waits, nothing else will wake it.
+    fileprivate var isSureOfRoom: Bool {
+        findsEmptyMailbox && (from == .timers || from == .process(to))
     }
 }

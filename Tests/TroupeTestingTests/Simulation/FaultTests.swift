@@ -132,6 +132,35 @@ struct FaultTests {
         }
     }
 
+    @Test(
+        "what a process sends itself, or a timer, is not refused where nothing waits",
+        arguments: [nil, RestartBackoff(from: .seconds(1), upTo: .seconds(1))])
+    func fillMailboxOfOneself(backoff: RestartBackoff?) async throws {
+        let options = options(
+            .fillMailbox(probability: 1, limit: .max) { $0.behaviour == "Supervisor" })
+        try await withSimulation(seed: 1, options: options) { simulation in
+            let node = try simulation.node()
+            let attempts = Journal<Int>()
+            let child = ChildSpec.startFunction(
+                "child", recovery: ChildRecovery(backoff: backoff)
+            ) { starter in
+                attempts.append(attempts.entries.count)
+                if (2...4).contains(attempts.entries.count) { throw Tally.Failure() }
+                let options = ProcessOptions(name: "child")
+                return StartedChild(try starter.spawnLinked(Tally.self, 0, options: options).pid)
+            }
+            let limit = RestartLimit(9, within: .seconds(60))
+            let tree = try await node.spawn(
+                Supervisor.self, SupervisorSpec(limit: limit, children: [child]))
+            let first = try #require(node.whereis("child"))
+            node.kill(first)
+            try await simulation.sleep(for: .seconds(10))
+            #expect(attempts.entries.count == 5 && node.whereis("child") != nil)
+            // Others are refused.
+            await #expect(throws: SupervisorError.self) { try await tree.whichChildren() }
+        }
+    }
+
     @Test("a timer that is late")
     func lateTimer() async throws {
         let options = options(.lateTimer(probability: 1, by: .seconds(3), limit: 2))
