@@ -27,9 +27,11 @@ struct RestartAlarm {
         guard let due else { return }
         if due > now {
             armed = (try? process.send(Ring(), at: due)).map { ($0, due) }
-        } else if process.cell.hasEmptyMailbox {
-            // There is room then.
-            _ = try? process.send(Ring(), to: process.pid)
+        } else if process.cell.hasEmptyMailbox, (try? process.send(Ring(), to: process.pid)) == nil
+        {
+            // All the room is for senders who have waited for it, and who may yet give up.
+            let soon = now.advanced(by: .milliseconds(1))
+            armed = (try? process.send(Ring(), at: soon)).map { ($0, soon) }
         }
     }
 }

@@ -23,7 +23,8 @@ extension ServerRef where Server == Supervisor {
     /// `supervisor:terminate_child/2`.
     ///
     /// A child that is stopped already is left as it is; one that waits to be started again does
-    /// not any more.
+    /// not any more, and those that were ended to be started together with it are started now. A restart
+    /// of its group starts it all the same, as in OTP.
     ///
     /// - Throws: ``SupervisorError`` — `.notFound`.
     public func terminateChild(
@@ -90,12 +91,12 @@ extension ServerRef where Server == Supervisor {
         ChildCount(try await whichChildren(timeout: timeout))
     }
 
-    /// Gives the supervisor other flags and specifications, without touching a process.
+    /// Gives the supervisor other flags and specifications, without ending a process.
     ///
     /// Children that run go on and are treated by their new specifications from now on. New ones
     /// are not started; see ``restartChild(_:timeout:)``. Those that are not in the new
-    /// specification stay. Who was ended to be started together with a child that has failed, and is
-    /// of its group no more, is started at once.
+    /// specification stay. Who waits to be started together with a child that has failed, and is of its
+    /// group no more, is started now.
     ///
     /// - Throws: ``SupervisorError`` — `.specInvalid(_)`; the supervisor goes on with the old one.
     /// - Source: what an upgrade does with OTP's `supervisor`.

@@ -68,7 +68,9 @@ struct SupervisorDriver {
         case .start(let spec, let replyTo):
             replyTo.reply(try await start(spec, process))
         case .terminate(let id, let replyTo):
-            replyTo.reply(try await terminate(id, process))
+            let result = try await terminate(id, process)
+            try await startStranded(process)
+            replyTo.reply(result)
         case .restart(let id, let replyTo):
             replyTo.reply(try await restart(id, process))
         case .delete(let id, let replyTo):
@@ -79,9 +81,10 @@ struct SupervisorDriver {
         case .children(let replyTo):
             replyTo.reply(children)
         case .change(let spec, let replyTo):
-            replyTo.reply(try change(to: spec, process))
+            let result = try change(to: spec, process)
+            try await startStranded(process)
+            replyTo.reply(result)
         }
-        try await startStranded(process)
         alarm.set(for: state.nextDue, process)
     }
 

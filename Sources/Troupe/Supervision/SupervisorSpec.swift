@@ -19,7 +19,8 @@ public enum SupervisorStrategy: Sendable, Hashable {
 ///
 /// Only an end that is not repaired counts: of a transient child a clean one, and one after which it is
 /// given up as its budget is used up; of a temporary child any. A child that was ended through the
-/// supervisor does not count.
+/// supervisor does not count, and one that waits to be started again has not ended: because it has
+/// failed, or was ended to be started together with one that has.
 ///
 /// - Source: OTP's `auto_shutdown`.
 public enum AutoShutdown: Sendable, Hashable {

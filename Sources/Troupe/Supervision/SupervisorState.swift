@@ -216,9 +216,15 @@ struct SupervisorState {
         if let slot = slots[id] { leave(slot) }
     }
 
-    /// A child was ended to be started again with its group.
+    /// A child was ended to be started again with its group; a temporary one is not.
     mutating func endedForRestart(_ id: String) {
-        if let slot = slots[id] { leave(slot, .awaitingGroup) }
+        guard let slot = slots[id] else { return }
+        if children[slot]?.due == nil {
+            leave(slot, .awaitingGroup)
+        } else {
+            // It was made temporary while it waited.
+            setPhase(slot, .awaitingGroup)
+        }
     }
 
     /// An attempt to start a child again has failed: it stays `restarting`.
@@ -332,9 +338,9 @@ struct SupervisorState {
             $0.spec.id != id && ($0.pid != nil || $0.due != nil)
         }
         .map(\.spec.id)
-        // Who is to be started again is, even if it was made temporary since.
+        // Who waits to be started is, even if it was made temporary since.
         plan.starting = members.filter {
-            $0.spec.id == id || $0.phase == .awaitingGroup
+            $0.due != nil || $0.phase == .awaitingGroup
                 || $0.spec.restart != .temporary && !$0.isGivenUp
         }
         .map(\.spec.id)

@@ -161,6 +161,22 @@ struct FaultTests {
         }
     }
 
+    @Test("what a process sends itself behind something that waits may be refused")
+    func fillMailboxBehindOthers() async throws {
+        let options = options(.fillMailbox(probability: 1, limit: 2))
+        try await withSimulation(seed: 1, options: options) { simulation in
+            let node = try simulation.node()
+            let isRefused = try await node.spawn { process in
+                try process.send(1, to: process.pid)
+                do {
+                    try process.send(2, to: process.pid)
+                    return false
+                } catch { return true }
+            }.value
+            #expect(isRefused)
+        }
+    }
+
     @Test("a timer that is late")
     func lateTimer() async throws {
         let options = options(.lateTimer(probability: 1, by: .seconds(3), limit: 2))

@@ -39,6 +39,9 @@ private struct SupervisedWorld {
     private let autoShutdown: AutoShutdown
     /// The model: who is to run.
     private var wanted: Set<String> = []
+    /// The model: who was given up and has not been started since.
+    private var givenUp: Set<String> = []
+    private var strategy: SupervisorStrategy
     private var now: UInt64 = 0
     private var lastPid: UInt64 = 0
     private(set) var ending = "lives"
@@ -65,7 +68,9 @@ private struct SupervisedWorld {
                     budget: Bool.random(using: &random)
                         ? RestartLimit(2, within: .milliseconds(200)) : nil))
         }
-        state = SupervisorState(Self.spec(specs, autoShutdown, &random))
+        let spec = Self.spec(specs, autoShutdown, &random)
+        strategy = spec.strategy
+        state = SupervisorState(spec)
         self.random = random
         for id in state.order { start(id) }
     }
@@ -92,6 +97,7 @@ private struct SupervisedWorld {
         case 4:
             wanted.remove(id)
             state.ended(id)
+            startStranded()
         case 5:
             if state[id]?.phase == .stopped || state[id]?.phase == .awaitingGroup, chance(70) {
                 start(id)
@@ -103,11 +109,14 @@ private struct SupervisedWorld {
             }
             // A temporary child that has ended is one again.
             let children = specs.filter { state[$0.id] != nil }
-            state.change(to: Self.spec(children, autoShutdown, &random))
+            let spec = Self.spec(children, autoShutdown, &random)
+            strategy = spec.strategy
+            state.change(to: spec)
+            startStranded()
         default:
             if let action = state.dueAttempt(at: time) { carryOut(action, failing: 25) }
         }
-        finishStep()
+        check()
     }
 
     /// Lets all be started that waits for it.
@@ -115,20 +124,26 @@ private struct SupervisedWorld {
         for _ in 0..<20 where isAlive {
             now += 50
             if let action = state.dueAttempt(at: time) { carryOut(action, failing: 0) }
-            finishStep()
+            check()
         }
         for id in state.order where isAlive {
             if wanted.contains(id), state[id]?.pid == nil { problem = "\(id) does not run" }
         }
     }
 
-    private mutating func finishStep() {
+    /// As whoever drives it does after each request, and when a child was given up.
+    private mutating func startStranded() {
         for _ in 0..<20 where isAlive {
-            guard let plan = state.planForStranded else { break }
+            guard let plan = state.planForStranded else { return }
             strandingCount += 1
+            if !wanted.isSuperset(of: plan.starting) { problem = "\(plan) starts others" }
             carryOut(plan, failing: 25)
         }
+    }
+
+    private mutating func check() {
         if !isAlive { return }
+        if let plan = state.planForStranded { problem = "\(plan) is left" }
         let present = Set(state.order.filter { state[$0]?.phase != .stopped })
         if present != wanted { problem = "\(present.sorted()), and not \(wanted.sorted())" }
     }
@@ -137,6 +152,7 @@ private struct SupervisedWorld {
         lastPid += 1
         state.started(id, Pid(node: "test", id: lastPid, creation: 1), at: time)
         wanted.insert(id)
+        givenUp.remove(id)
     }
 
     private mutating func exit(_ id: String, _ reason: ExitReason) {
@@ -147,18 +163,62 @@ private struct SupervisedWorld {
     private mutating func carryOut(_ action: SupervisorState.ExitAction, failing percent: Int) {
         switch action {
         case .ignore, .giveUp: problem = "\(action)"
-        case .leave(let id), .giveUpChild(let id): wanted.remove(id)
-        case .restart(let plan): carryOut(plan, failing: percent)
+        case .leave(let id): forget(id)
+        case .giveUpChild(let id):
+            givenUp.insert(id)
+            forget(id)
+            startStranded()
+        case .restart(let plan):
+            checkGroup(plan)
+            carryOut(plan, failing: percent)
         case .shutDown(let id): end("shutDown", id)
         case .giveUpLastChild(let id): end("giveUpLastChild", id)
+        }
+    }
+
+    private func isSignificant(_ id: String) -> Bool {
+        specs.contains { $0.id == id && $0.isSignificant }
+    }
+
+    /// A child does not run any more, and the supervisor goes on.
+    private mutating func forget(_ id: String) {
+        wanted.remove(id)
+        if autoShutdown == .allSignificant, isSignificant(id),
+            !wanted.contains(where: isSignificant)
+        {
+            problem = "\(id) was the last significant child"
         }
     }
 
     private mutating func end(_ how: String, _ id: String) {
         ending = how
         wanted.remove(id)
-        let alive = wanted.filter { state[$0]?.spec.isSignificant == true }
+        let alive = wanted.filter(isSignificant)
         if !alive.isEmpty { problem = "\(how) although \(alive.sorted()) are to run" }
+    }
+
+    /// Whom a restart may start: of the group all that are to run, and those that have ended without
+    /// having been given up.
+    private mutating func checkGroup(_ plan: SupervisorState.RestartPlan) {
+        let order = state.order
+        guard let failed = plan.failed, let index = order.firstIndex(of: failed) else {
+            problem = "\(plan) restarts nobody"
+            return
+        }
+        let group =
+            switch strategy {
+            case .oneForOne: [failed]
+            case .oneForAll: order
+            case .restForOne: Array(order[index...])
+            }
+        let started = group.filter { id in
+            let isEnded = state[id]?.spec.restart == .temporary && state[id]?.pid != nil
+            return id == failed
+                || !givenUp.contains(id) && !isEnded
+                    && (wanted.contains(id) || state[id]?.spec.restart != .temporary)
+        }
+        let isLater = plan.starting.isEmpty
+        if !isLater, plan.starting != started { problem = "\(plan) does not start \(started)" }
     }
 
     private mutating func carryOut(_ plan: SupervisorState.RestartPlan, failing percent: Int) {
