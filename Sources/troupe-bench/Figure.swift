@@ -76,7 +76,7 @@ struct Row: Sendable {
 }
 
 /// The kinds of process that do the same work in the variants of a figure.
-enum ProcessKind: String, Sendable {
+enum ProcessKind: String, CaseIterable, Sendable {
     /// A `GenServer`: what a process is that only reacts. The figure without suffix.
     case direct = ""
     /// An `AsyncGenServer`.

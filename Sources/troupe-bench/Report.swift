@@ -48,19 +48,21 @@ struct Report {
             .joined(separator: "\n\n")
     }
 
-    /// What a row of Troupe is compared with: Erlang's row of that name, and what does the same in
-    /// Swift alone.
+    /// What a row of Troupe is compared with: Erlang's row of that name, whatever kind of process it is
+    /// of, and what does the same in Swift alone.
     private func others(of name: String) -> [(label: String, Summary, ratio: Double?)] {
         func other(_ label: String, _ otherName: String, in samples: Samples) -> (
             label: String, Summary, ratio: Double?
         )? {
             samples.summary(of: otherName).map {
-                (label, $0, troupe.ratio(of: name, to: otherName, in: samples))
+                (label, $0, troupe.ratios(of: name, to: otherName, in: samples)?.median)
             }
         }
         let alternatives = Figure.all.filter { $0.counterpart == name }
             .compactMap { other($0.name, $0.name, in: troupe) }
-        return [other("erlang", name, in: erlang)].compactMap(\.self) + alternatives
+        let suffix = ProcessKind.allCases.map(\.suffix).first { !$0.isEmpty && name.hasSuffix($0) }
+        let ofErlang = String(name.dropLast(suffix?.count ?? 0))
+        return [other("erlang", ofErlang, in: erlang)].compactMap(\.self) + alternatives
     }
 
     private static func text(ratio: Double?) -> String { ratio.map(Summary.text) ?? "-" }

@@ -31,18 +31,18 @@ struct Samples {
         return Summary(rows.map(\.row.value), unit: unit)
     }
 
-    /// How many times the other's row this one is: the median of the passes that have both. In each pass
-    /// the two were measured within a short time, Erlang's right after Troupe's: so a machine that is
-    /// slower for a while is so for both, mostly.
+    /// How many times the other's row this one is, in each of the passes that have both. There the two
+    /// were measured within a short time, Erlang's right after Troupe's: so a machine that is slower for
+    /// a while is so for both, mostly.
     ///
     /// - Returns: nil when no pass has both, or the other's is 0.
-    func ratio(of name: String, to otherName: String, in other: Samples) -> Double? {
+    func ratios(of name: String, to otherName: String, in other: Samples) -> Summary? {
         let others = Dictionary(
             (other.rows[otherName] ?? []).map { ($0.pass, $0.row.value) }, uniquingKeysWith: { $1 })
         let ratios = (rows[name] ?? []).compactMap { pass, row in
             others[pass].flatMap { $0 == 0 ? nil : row.value / $0 }
         }
-        return ratios.isEmpty ? nil : Summary(ratios, unit: "").median
+        return ratios.isEmpty ? nil : Summary(ratios, unit: "")
     }
 }
 
@@ -55,7 +55,11 @@ struct Summary: CustomStringConvertible {
     private let count: Int
 
     /// The median, and between which values it lies.
-    var cell: String { "\(Self.text(median)) \(unit) (\(range))" }
+    var cell: String {
+        let median = unit.isEmpty ? Self.text(median) : "\(Self.text(median)) \(unit)"
+        return "\(median) (\(range))"
+    }
+
     private var range: String { "\(Self.text(least))..\(Self.text(greatest))" }
 
     /// - Parameter values: at least one, in any order.

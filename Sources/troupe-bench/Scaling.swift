@@ -44,13 +44,11 @@ struct Scaling {
         let more = counts.dropFirst().flatMap { ["\($0) threads", "speed-up"] }
         var table = Table(header: ["figure", "1 thread"] + more)
         for name in results[0].names {
-            let medians = results.map { $0.summary(of: name) }
-            guard let alone = medians[0] else { continue }
-            let cells = medians.dropFirst().flatMap { summary in
-                guard let summary else { return ["-", "-"] }
-                return [Summary.text(summary.median), Summary.text(alone.median / summary.median)]
+            let cells = results.dropFirst().flatMap { more in
+                [more.summary(of: name), results[0].ratios(of: name, to: name, in: more)]
             }
-            table.rows.append([name, "\(Summary.text(alone.median)) \(alone.unit)"] + cells)
+            let row = [results[0].summary(of: name)] + cells
+            table.rows.append([name] + row.map { $0?.cell ?? "-" })
         }
         return table
     }

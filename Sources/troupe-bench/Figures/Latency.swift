@@ -155,12 +155,13 @@ private struct Parts: CustomStringConvertible {
         }
     }
 
+    /// Without a steady part there is only what holds for all of them.
     func rows(_ name: String) -> [Row] {
         let parts = [
             ("p50", steady, 0.5), ("p99", steady, 0.99), ("p99.9", steady, 0.999),
             ("all_p99.9", all, 0.999),
         ]
-        return parts.map { label, times, part in
+        return parts.filter { $0.1.count > 0 }.map { label, times, part in
             Row("\(name)_\(label)", times.nanoseconds(atPart: part) / 1000, "us")
         }
     }

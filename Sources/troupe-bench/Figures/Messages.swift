@@ -23,14 +23,20 @@ extension Figure {
         stream("send_8p1c", producers: 8, each: 250_000, kind: .async),
         stream("send_8p1c", producers: 8, each: 250_000, kind: .closure),
         stream("send_8p1c_window", producers: 8, each: 250_000, isWindowed: true),
+        stream("send_8p1c_window", producers: 8, each: 250_000, isWindowed: true, kind: .async),
+        stream("send_8p1c_window", producers: 8, each: 250_000, isWindowed: true, kind: .closure),
         stream("pairs_8", pairs: 8, producers: 1, each: 500_000),
         stream("pairs_8", pairs: 8, producers: 1, each: 500_000, kind: .async),
         stream("pairs_8", pairs: 8, producers: 1, each: 500_000, kind: .closure),
-        stream("pairs_8_window", pairs: 8, producers: 1, each: 500_000, isWindowed: true),
+        pairsWithWindow(.direct), pairsWithWindow(.async), pairsWithWindow(.closure),
         // The twin sends plain messages above, and casts here. In Troupe casts are the messages.
         stream("cast_1p1c", producers: 1, each: 1_000_000),
         stream("cast_1p1c_window", producers: 1, each: 1_000_000, isWindowed: true),
     ]
+
+    private static func pairsWithWindow(_ kind: ProcessKind) -> Figure {
+        stream("pairs_8_window", pairs: 8, producers: 1, each: 500_000, isWindowed: true, kind: kind)
+    }
 
     /// - Parameters:
     ///   - pairs: how many consumers there are.

@@ -11,34 +11,37 @@ extension Figure {
     static let restarts: [Figure] = [
         restart("supervisor_restart", count: 10_000),
         restart("supervisor_restart_1k", count: 1000),
-        restart("supervisor_restart_async", hasPeer: false, count: 10_000, AsyncWorker.self),
-        restart("supervisor_restart_1k_async", hasPeer: false, count: 1000, AsyncWorker.self),
+        restart("supervisor_restart", count: 10_000, kind: .async),
+        restart("supervisor_restart_1k", count: 1000, kind: .async),
+        restart("supervisor_restart", count: 10_000, kind: .closure),
+        restart("supervisor_restart_1k", count: 1000, kind: .closure),
     ]
 
-    private static func restart(_ name: String, count: Int) -> Figure {
-        restart(name, count: count) { driver in ChildSpec(Worker.self, driver, name: workerName) }
-    }
-
-    private static func restart(
-        _ name: String, hasPeer: Bool, count: Int, _ type: AsyncWorker.Type
-    ) -> Figure {
-        restart(name, hasPeer: hasPeer, count: count) { driver in
-            ChildSpec(type, driver, name: workerName)
+    /// A child that tells the driver that it has been started, which is after its registration.
+    private static func child(_ kind: ProcessKind, _ driver: Pid) -> ChildSpec {
+        switch kind {
+        case .direct: ChildSpec(Worker.self, driver, name: workerName)
+        case .async: ChildSpec(AsyncWorker.self, driver, name: workerName)
+        case .closure:
+            ChildSpec("worker", name: workerName) { process in
+                try process.send(process.pid, to: driver)
+                _ = try await process.receive()
+            }
         }
     }
 
-    /// From the kill to the message that the new instance sends from its `init`.
+    /// From the kill to the message that the new instance sends first.
     ///
     /// There are no crash and supervisor reports: the Erlang twin has switched them off, too.
     private static func restart(
-        _ name: String, hasPeer: Bool = true, count: Int,
-        _ child: @escaping @Sendable (Pid) -> ChildSpec
+        _ name: String, count: Int, kind: ProcessKind = .direct
     ) -> Figure {
-        Figure(name, hasPeer: hasPeer, events: NoEvents()) { process in
+        let name = name + kind.suffix
+        return Figure(name, hasPeer: kind == .direct, events: NoEvents()) { process in
             let limit = RestartLimit(10_000_000, within: .seconds(1))
             let driver = process.pid
             let supervisor = try await process.spawnLinked(
-                Supervisor.self, SupervisorSpec(limit: limit) { child(driver) })
+                Supervisor.self, SupervisorSpec(limit: limit) { child(kind, driver) })
             var worker = try await process.receive(Pid.self)
             try await process.restart(&worker, times: 100)
             // Longer than the period of the limit.
@@ -64,7 +67,6 @@ extension Process {
     }
 }
 
-/// Tells the driver that it has been started, which is after its registration.
 private struct Worker: GenServer {
     init(_ driver: Pid, process: ServerProcess) throws {
         try process.send(process.pid, to: driver)
