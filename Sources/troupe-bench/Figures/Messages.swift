@@ -35,7 +35,8 @@ extension Figure {
     ]
 
     private static func pairsWithWindow(_ kind: ProcessKind) -> Figure {
-        stream("pairs_8_window", pairs: 8, producers: 1, each: 500_000, isWindowed: true, kind: kind)
+        stream(
+            "pairs_8_window", pairs: 8, producers: 1, each: 500_000, isWindowed: true, kind: kind)
     }
 
     /// - Parameters:
