@@ -30,6 +30,8 @@ final class Worker: @unchecked Sendable {
 
     /// The epochs of all workers when this one last looked at them as the watcher, by their indices.
     var seenEpochs: [UInt64]
+    /// Whether it was woken and neither found something to run since nor passed the watch on.
+    var countsAsWatcher = false
     /// What is being stolen; empty at other times.
     var loot: [Runnable] = []
     private let padding2 = CacheLinePadding()

@@ -282,7 +282,6 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
 
     private func run(_ worker: Worker, _ local: UnsafeMutablePointer<WorkerLocal>) {
         var tick: UInt32 = 0
-        var hasJustWoken = false
         // Once more if what is destroyed spawns.
         defer { while letGoOfAll(local) {} }
         while !isShutDown.load(ordering: .relaxed) {
@@ -294,19 +293,19 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
             var next = tick & 1 == 0 ? worker.pop() ?? popInjected() : popInjected() ?? worker.pop()
             if next == nil {
                 next = steal(for: worker, fromStuck: false)
-                if next != nil { passTheWatch() }
+                if next != nil {
+                    passTheWatch()
+                    worker.countsAsWatcher = false
+                }
             }
             if let next {
-                if hasJustWoken { stopCountingAsWatcher(worker) }
-                hasJustWoken = false
+                if worker.countsAsWatcher { stopCountingAsWatcher(worker) }
                 execute(next, on: local)
             } else if letGoOfAll(local) {
                 // Something may have been pushed by what was destroyed.
                 continue
             } else if let loot = sleep(worker) {
                 execute(loot, on: local)
-            } else {
-                hasJustWoken = true
             }
         }
     }
@@ -451,6 +450,8 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         if injectedCount.load(ordering: .sequentiallyConsistent) > 0 || timers.isOffered {
             wakeOne()
         }
+        // Who is woken counts as a watcher, except for one that has passed the watch on.
+        worker.countsAsWatcher = true
         if watches { return watch(worker) }
         if isLast { threadsSleep() }
         worker.parker.park()
@@ -466,6 +467,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
         while true {
             if worker.parker.park(until: Platform.monotonicNanoseconds() + interval.length) {
                 passTheWatch(from: worker)
+                worker.countsAsWatcher = false
                 return nil
             }
             if idleCount.load(ordering: .sequentiallyConsistent) == workers.count {
@@ -502,6 +504,7 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
             // Somebody chose this worker to wake just now: the permit must not outlive that.
             if isWoken { worker.parker.park() }
             passTheWatch(from: worker)
+            worker.countsAsWatcher = false
             return loot
         }
     }
@@ -520,12 +523,14 @@ class WorkerPool: Scheduler, TimerHelpers, @unchecked Sendable {
     /// A woken worker has found something to run, so it does not watch. Whether somebody should, the
     /// next push decides; for what was pushed while this one counted as a watcher, it does.
     private func stopCountingAsWatcher(_ worker: Worker) {
+        worker.countsAsWatcher = false
         let isUnwatched = shared.withLock { shared in
             isWatched.store(shared.hasWatcher, ordering: .relaxed)
             return !shared.hasWatcher && !shared.idle.isEmpty
         }
         guard isUnwatched else { return }
-        // With the lock of the queue, as who pushes there later sees then what was stored above.
+        // With the lock of the queue, as who pushes there later sees then what was stored above. This one's
+        // own queue has nothing that nobody was woken for: what fills it here wakes others itself.
         let isPassedOver = workers.contains { other in
             other !== worker && !other.isAsleep.load(ordering: .relaxed) && other.hasWork
         }

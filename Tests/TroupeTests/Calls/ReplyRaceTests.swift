@@ -80,7 +80,7 @@ struct ReplyRaceTests {
 
     /// Calls with a deadline that comes when the other ends do; every other call has none.
     private static func call(_ server: Server, _ number: Int) async -> Ended {
-        let timeout: Duration = number % 2 == 0 ? .seconds(600) : .microseconds(number * 150)
+        let timeout: Duration = number % 2 == 0 ? .seconds(60) : .microseconds(number * 150)
         do throws(CallError) {
             let reply = try await server.call(number, timeout)
             return Ended(number: number, reply: reply, error: nil)

@@ -38,7 +38,7 @@ private struct Relay: GenServer {
         /// To attend, and to tell the others to.
         case convene(Meeting, [ServerRef<Relay>])
         /// To wait, without a pause, and then to tell another and to attend.
-        case invite(ServerRef<Relay>, Meeting, hasBegun: Shared<Bool>, mayGoOn: Shared<Bool>)
+        case invite(ServerRef<Relay>, Meeting, hasBegun: Count, mayGoOn: Count)
     }
 
     private var handledCount = 0
@@ -61,8 +61,8 @@ private struct Relay: GenServer {
             for other in others { try other.cast(.attend(meeting)) }
             meeting.attend()
         case .invite(let other, let meeting, let hasBegun, let mayGoOn):
-            hasBegun.value = true
-            while !mayGoOn.value {}
+            hasBegun.add()
+            while mayGoOn.value == 0 {}
             try other.cast(.attend(meeting))
             meeting.attend()
         }
@@ -167,12 +167,12 @@ struct SleepWakeTests {
                 for _ in 0..<50 {
                     if !Self.becomesQuiet(pool) { failures.add() }
                     let meeting = Meeting(of: 3)
-                    let (hasBegun, mayGoOn) = (Shared(false), Shared(false))
+                    let (hasBegun, mayGoOn) = (Count(), Count())
                     try? servers[0].cast(
                         .invite(servers[2], meeting, hasBegun: hasBegun, mayGoOn: mayGoOn))
-                    while !hasBegun.value { Platform.yieldThread() }
+                    while hasBegun.value == 0 { Platform.yieldThread() }
                     try? servers[1].cast(.attend(meeting))
-                    mayGoOn.value = true
+                    mayGoOn.add()
                     let limit = Platform.monotonicNanoseconds() + Self.patience
                     if !meeting.host.park(until: limit) {
                         failures.add()

@@ -60,7 +60,7 @@ struct TimerDutyTests {
 
     @Test("one of several threads takes each offer, and it is over when that one has ended")
     func race() async {
-        let (chore, taken, rounds) = (Chore(), Count(), 3000)
+        let (chore, taken, rounds) = (Chore(), Count(), 600)
         await onThreads(3, tasks: 1) { number in
             var own = 0
             if number == 0 {
