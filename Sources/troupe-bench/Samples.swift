@@ -32,8 +32,8 @@ struct Samples {
     }
 
     /// How many times the other's row this one is, in each of the passes that have both. There the two
-    /// were measured within a short time, Erlang's right after Troupe's: so a machine that is slower for
-    /// a while is so for both, mostly.
+    /// were measured within a short time, Erlang's right after Troupe's of the same name: so a machine that
+    /// is slower for a while is so for both, mostly.
     ///
     /// - Returns: nil when no pass has both, or the other's is 0.
     func ratios(of name: String, to otherName: String, in other: Samples) -> Summary? {

@@ -68,17 +68,6 @@ struct OwnedTimerTests {
         }
     }
 
-    /// Holds up whoever lets timers fire.
-    private final class Block: TimerTarget {
-        let hasBegun = Gate()
-        let mayEnd = Gate()
-
-        func timerFired() {
-            hasBegun.open()
-            mayEnd.waitBlocking()
-        }
-    }
-
     private final class Mark: TimerTarget {
         let hasFired = Gate()
 
@@ -162,7 +151,7 @@ struct OwnedTimerTests {
             for _ in 0..<20 {
                 let owners = try (0..<Self.ownerCount).map { _ in try node.spawn(Counter.self, 0) }
                 let victims = owners.prefix(Self.victimCount)
-                let block = Block()
+                let block = TimerBlock()
                 _ = node.timers.schedule(at: 0, block)
                 await block.hasBegun.wait()
                 let timers = Self.makeTimers(node, owners.map(\.cell))

@@ -21,22 +21,11 @@ struct TimerServiceTests {
         func timerFired() { log.append(deadline) }
     }
 
-    /// Holds up the thread of the timers.
-    private final class Block: TimerTarget {
-        let hasBegun = Gate()
-        let mayEnd = Gate()
-
-        func timerFired() {
-            hasBegun.open()
-            mayEnd.waitBlocking()
-        }
-    }
-
     @Test("timers that several threads have armed come in the order of their deadlines")
     func orderAcrossWheels() async {
         let service = TimerService(threadCount: 4)
         defer { service.shutDown() }
-        let block = Block()
+        let block = TimerBlock()
         _ = service.schedule(at: 0, block)
         await block.hasBegun.wait()
         let log = Log<UInt64>()
